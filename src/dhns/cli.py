@@ -1,0 +1,56 @@
+"""``dhns <command> [overrides]``: each command is a Hydra app, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+COMMANDS = {
+    "train": "train a model, rank the test split, store the result",
+    "evaluate": "rank a split with a trained checkpoint",
+    "predict": "answer queries by name with a trained checkpoint",
+    "compare": "one table of stored results",
+    "data": "look at a data set: dhns data stats | audit",
+}
+FREE_TEXT = ("head=", "relation=", "tail=")
+
+
+def main() -> None:
+    """Entry point of the ``dhns`` program."""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return
+    if arguments[0] == "--version":
+        from dhns import __version__
+
+        print(__version__)
+        return
+    command, *overrides = arguments
+    if command not in COMMANDS:
+        print(f"error: there is no command '{command}'\n\n{usage()}", file=sys.stderr)
+        sys.exit(2)
+    if command == "data":
+        overrides = [f"action={overrides[0]}", *overrides[1:]] if overrides and "=" not in overrides[0] else overrides
+    sys.argv = [f"dhns {command}", *map(_quoted, overrides)]
+    importlib.import_module(f"dhns.commands.{command}").main()
+
+
+def usage() -> str:
+    """What the program can do, in a few lines."""
+    rows = "\n".join(f"  {name:<10}{text}" for name, text in COMMANDS.items())
+    return (
+        f"usage: dhns <command> [key=value ...]\n\n{rows}\n\n"
+        "dhns <command> --help lists what can be chosen, dhns <command> --cfg job --resolve prints the settings,\n"
+        "dhns train --multirun scorer=rotate,distmult seed=0,1,2 runs a sweep."
+    )
+
+
+def _quoted(argument: str) -> str:
+    """Quote names, so that labels with blanks, commas or brackets need no Hydra syntax on the command line."""
+    for key in FREE_TEXT:
+        value = argument.removeprefix(key)
+        if value != argument and value[:1] not in ("'", '"') and value != "null":
+            escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+            return f"{key}'{escaped}'"
+    return argument

@@ -1,0 +1,24 @@
+"""``dhns data``."""
+
+from __future__ import annotations
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from dhns.commands.app import app
+from dhns.errors import InputError
+
+
+@app("data")
+def main(config: DictConfig) -> None:
+    """Print statistics or an audit of a data set."""
+    from dhns.graph import audit, statistics
+    from dhns.results.tables import show, two_columns
+
+    if config.action not in ("stats", "audit"):
+        raise InputError(f"there is no 'dhns data {config.action}'; use stats or audit")
+    graph = instantiate(config.protocol).prepare(instantiate(config.dataset))
+    report = statistics.statistics(graph) if config.action == "stats" else audit.audit(graph)
+    show(two_columns(f"{config.action} of {graph.name}, {config.protocol.name} splits", report.rows()))
+    for warning in getattr(report, "warnings", ()):
+        print(f"warning: {warning}")

@@ -1,0 +1,19 @@
+"""``dhns train``."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from dhns.commands.app import app
+
+
+@app("train")
+def main(config: DictConfig) -> float:
+    """Train, rank, store; returns the validation MRR, which a sweeper may maximise."""
+    from dhns.results.tables import run_table, show
+    from dhns.training.experiment import run
+
+    result = run(config)
+    show(run_table(result))
+    print(f"result: {config.run_dir}/result.json")
+    return float(result["metrics"]["valid"]["mrr"])

@@ -1,0 +1,184 @@
+"""DiffHEG: the conditional diffusion model that generates negative entity embeddings (Section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import l1_loss, mse_loss
+
+from dhns.diffheg.denoiser import Denoiser
+from dhns.diffheg.levels import HardnessLevel
+from dhns.diffheg.negatives import EmbeddedPositives, NegativeGenerator
+from dhns.diffheg.scaling import RunningStandardizer
+from dhns.diffheg.schedule import NoiseSchedule
+from dhns.encoders.encoder import STRUCTURE, EntityEncoder
+from dhns.errors import InputError
+from dhns.scorers.scorer import Scorer
+
+
+class DiffHEG(NegativeGenerator):
+    """Denoises noise into entity embeddings under the condition of the rest of the triple, and taps the chain.
+
+    Shapes: V views, 2 sides (0: tails are generated, 1: heads), B positives, D width, L levels, T diffusion steps.
+    Views, sides and rows are denoised together in one call per step.
+
+    Args:
+        encoder, scorer: whose embeddings are imitated; the scorer supplies the condition of Eqs. 7-9.
+        levels: where to tap the chain (MHLD).
+        schedule: noise schedule.
+        denoiser: makes the denoiser from ``width`` and ``views``.
+        multimodal: one condition and one chain per view (MMC); otherwise structure only.
+        prediction: the denoiser predicts the ``noise`` (paper, code) or the ``velocity`` (Salimans & Ho, 2022), which
+            is well-conditioned at every step.
+        loss_kind: ``mse`` (Eq. 11) or ``l1`` (the DHNS code).
+        shared_noise: heads and tails share noise and step, as in the DHNS code.
+        detach_inputs: the diffusion loss trains only the denoiser (Algorithm 1); false lets it train the model too, as
+            the DHNS code does.
+        standardize: work on embeddings of unit variance; see `RunningStandardizer`.
+        sampling_steps: steps of the chain, strided; all T when null. The chain ends at its lowest tap.
+        eta: noise of strided steps; see `NoiseSchedule.reverse`. The full chain takes DDPM steps with variance beta_t.
+        head_chain: ``own`` (Algorithm 1) or ``from_tail``: one more step from the tail's state, as the DHNS code does.
+        condition_on: ``observed`` entities, or ``shuffled`` ones: the observed entity of another positive, which asks
+            for something plausible that is not the answer.
+        copies: independent chains per positive, each tapped at every level.
+        rows: see `NegativeGenerator`.
+    """
+
+    def __init__(
+        self,
+        encoder: EntityEncoder,
+        scorer: Scorer,
+        levels: Sequence[HardnessLevel],
+        schedule: NoiseSchedule,
+        denoiser: Callable[..., Denoiser],
+        multimodal: bool = True,
+        prediction: Literal["noise", "velocity"] = "noise",
+        loss_kind: Literal["mse", "l1"] = "mse",
+        shared_noise: bool = False,
+        detach_inputs: bool = True,
+        standardize: bool = False,
+        sampling_steps: int | None = None,
+        eta: float = 1.0,
+        head_chain: Literal["own", "from_tail"] = "own",
+        condition_on: Literal["observed", "shuffled"] = "observed",
+        copies: int = 1,
+        rows: int | None = None,
+    ) -> None:
+        super().__init__()
+        if head_chain == "from_tail" and sampling_steps is not None:
+            raise InputError(
+                "head_chain=from_tail follows the DHNS code, whose chain has no strides: set sampling_steps=null"
+            )
+        self.view_names = encoder.view_names if multimodal else (STRUCTURE,)
+        self.levels = tuple(levels) * copies
+        self.copies = copies
+        self.schedule = schedule
+        # the scorer belongs to the model and its optimizer: kept out of this module's parameters
+        self._condition = scorer.condition
+        views, width = len(self.view_names), encoder.width
+        self.denoiser = denoiser(width=width, views=views)
+        self.prediction, self.loss_kind, self.shared_noise = prediction, loss_kind, shared_noise
+        self.detach_inputs, self.head_chain, self.condition_on = detach_inputs, head_chain, condition_on
+        self.sampling_steps, self.eta, self.rows = sampling_steps, eta, rows
+        self.latents = RunningStandardizer(views, width, enabled=standardize)
+        self.conditions = RunningStandardizer(views, width, enabled=standardize)
+        self.register_buffer("_identity", torch.arange(2 * views).view(views, 2, 1), persistent=False)
+
+    def condition(self, positives: EmbeddedPositives) -> Tensor:
+        """``(V, 2, B, D)`` the condition ``C(x_e, x_r)`` of every view and side."""
+        observed = positives.observed(self.view_names)
+        relation = positives.relation.expand(2, -1, -1)
+        head_side = positives.head_side().flatten()
+        return torch.stack(
+            [self._condition(view.flatten(0, 1), relation.flatten(0, 1), head_side).view_as(view) for view in observed]
+        )
+
+    def loss(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor:
+        """``L_diff`` (Eq. 11): the error of the predicted noise, summed over views and sides, averaged over rows."""
+        positives = positives.first(self.rows)
+        if self.detach_inputs:
+            positives = positives.detach()
+        clean, condition = positives.replaced(self.view_names), self.condition(positives)
+        present = positives.present(self.view_names)
+        self.latents.update(clean.flatten(1, 2), present.repeat(1, 2))
+        self.conditions.update(condition.flatten(1, 2), present.repeat(1, 2))
+        clean, condition = self.latents.standardize(clean), self.conditions.standardize(condition)
+        views, sides, rows, _ = clean.shape
+        drawn = 1 if self.shared_noise else sides
+        step = torch.randint(1, self.schedule.steps + 1, (views, drawn, rows), generator=generator, device=clean.device)
+        noise = torch.randn(views, drawn, *clean.shape[2:], generator=generator, device=clean.device)
+        step, noise = step.expand(views, sides, rows), noise.expand_as(clean)
+        predicted = self.denoiser(
+            self.schedule.add_noise(clean, step, noise), step, self.denoiser.prepare(condition, self._identity)
+        )
+        error = (mse_loss if self.loss_kind == "mse" else l1_loss)(
+            predicted, self._target(clean, noise, step), reduction="none"
+        )
+        mask = present[:, None, :].to(error.dtype)
+        return ((error.mean(-1) * mask).sum(-1) / mask.sum(-1).clamp(min=1)).sum()
+
+    def sample(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor:
+        condition = self.conditions.standardize(self.condition(positives))
+        if self.condition_on == "shuffled":
+            order = torch.randperm(condition.shape[2], generator=generator, device=condition.device)
+            condition = condition[:, :, order]
+        steps = [level.step(self.schedule.steps) for level in self.levels[: len(self.levels) // self.copies]]
+        chains = [self._chain(condition, set(steps), generator) for _ in range(self.copies)]
+        return self.latents.restore(torch.stack([states[step] for states in chains for step in steps], dim=1))
+
+    def _chain(self, condition: Tensor, taps: set[int], generator: torch.Generator) -> dict[int, Tensor]:
+        """States ``(V, 2, B, D)`` of the reverse chain (Eqs. 5-6) at the steps ``taps``."""
+        prepared = self.denoiser.prepare(condition, self._identity)
+        device = condition.device
+
+        def fresh() -> Tensor:
+            return torch.randn(condition.shape, generator=generator, device=device)
+
+        state = fresh()
+        times = chain_times(self.schedule.steps, taps, self.sampling_steps)
+        states = {self.schedule.steps: state} if self.schedule.steps in taps else {}
+        for now, then in zip(times[:-1], times[1:], strict=True):
+            step, target = torch.tensor(now, device=device), torch.tensor(then, device=device)
+            if self.head_chain == "from_tail":
+                tail, head_condition = state[:, :1], prepared[:, 1:]
+                tail = self._reverse(tail, step, target, prepared[:, :1], fresh()[:, :1])
+                state = tail.expand(-1, 2, -1, -1)
+                if then in taps:
+                    head = self._reverse(tail, step, target, head_condition, fresh()[:, 1:])
+                    states[then] = torch.cat([tail, head], dim=1)
+                continue
+            state = self._reverse(state, step, target, prepared, fresh())
+            if then in taps:
+                states[then] = state
+        return states
+
+    def _reverse(self, state: Tensor, step: Tensor, target: Tensor, prepared: Tensor, fresh: Tensor) -> Tensor:
+        output = self.denoiser(state, step, prepared)
+        if self.prediction == "velocity":
+            signal, noise = self.schedule.signal(step), self.schedule.noise(step)
+            clean, epsilon = signal * state - noise * output, noise * state + signal * output
+            return self.schedule.reverse(state, step, target, clean, epsilon, fresh, self.eta)
+        if self.sampling_steps is None:
+            return self.schedule.ancestral(state, step, output, fresh)
+        clean = self.schedule.clean(state, step, output)
+        return self.schedule.reverse(state, step, target, clean, output, fresh, self.eta)
+
+    def _target(self, clean: Tensor, noise: Tensor, step: Tensor) -> Tensor:
+        if self.prediction == "noise":
+            return noise
+        return self.schedule.signal(step) * noise - self.schedule.noise(step) * clean
+
+
+def chain_times(steps: int, taps: set[int], sampling_steps: int | None) -> list[int]:
+    """The diffusion steps that a chain visits, from T down to its lowest tap.
+
+    Every tap is visited; between them ``sampling_steps`` evenly spaced ones, or all of them when null.
+    """
+    lowest = min(taps)
+    if sampling_steps is None:
+        return list(range(steps, lowest - 1, -1))
+    spaced = torch.linspace(steps, lowest, sampling_steps + 1).round().long().tolist()
+    return sorted({*spaced, *taps, steps}, reverse=True)

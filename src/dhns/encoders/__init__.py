@@ -1,0 +1,1 @@
+"""From entity ids to views, one per modality, and one joint embedding."""

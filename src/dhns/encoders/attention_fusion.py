@@ -1,0 +1,77 @@
+"""The multimodal encoder of DHNS: views fused by attention (as in AdaMF, Zhang et al., LREC-COLING 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, uniform_parameter
+from dhns.errors import InputError
+from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.scorers.scorer import Scorer
+
+
+class AttentionFusion(EntityEncoder):
+    """Structure and linearly projected features, weighted by ``softmax_v(w . tanh(view_v))`` over the present views.
+
+    Features stay frozen buffers, outside of the optimizer and the checkpoint, unless ``train_features``.
+
+    Args:
+        graph: brings the features; any set of modalities, an entity may lack any of them.
+        scorer: fixes the width and the initialisation.
+        modalities: which modalities to use; all of the graph's when null.
+        train_features: fine-tune the raw features too, as the DHNS code does.
+    """
+
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        scorer: Scorer,
+        modalities: Sequence[str] | None = None,
+        train_features: bool = False,
+    ) -> None:
+        super().__init__()
+        names = tuple(graph.modalities) if modalities is None else tuple(modalities)
+        missing = [name for name in names if name not in graph.modalities]
+        if missing:
+            has = ", ".join(graph.modalities) or "none"
+            raise InputError(f"{graph.name} has no modality '{missing[0]}' (it has: {has}); change encoder.modalities")
+        self.num_entities = graph.num_entities
+        self.width = scorer.entity_width
+        self.view_names = (STRUCTURE, *names)
+        self.structure = uniform_parameter(self.num_entities, self.width, scorer.init_range)
+        self.attention = nn.Linear(self.width, 1, bias=False)
+        self.projections = nn.ModuleDict({n: nn.Linear(graph.modalities[n].dim, self.width) for n in names})
+        for name in names:
+            modality = graph.modalities[name]
+            if train_features:
+                self.register_parameter(f"features_{name}", nn.Parameter(modality.features.float()))
+            else:
+                self.register_buffer(f"features_{name}", modality.features.float(), persistent=False)
+            self.register_buffer(f"present_{name}", modality.present, persistent=False)
+
+    def forward(self, entity: Tensor | None = None) -> Encoded:
+        structure = self.structure if entity is None else self.structure[entity]
+        views = {STRUCTURE: structure}
+        present = {STRUCTURE: torch.ones(len(structure), dtype=torch.bool, device=structure.device)}
+        for name, project in self.projections.items():
+            features: Tensor = getattr(self, f"features_{name}")
+            mask: Tensor = getattr(self, f"present_{name}")
+            views[name] = project(features if entity is None else features[entity])
+            present[name] = mask if entity is None else mask[entity]
+        return Encoded(self.fuse(views, present), views, present)
+
+    def fuse(self, views: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
+        if len(views) == 1:
+            return next(iter(views.values()))
+        weight = self.attention.weight[0]
+        logits = torch.stack([view.tanh() @ weight for view in views.values()])
+        mask = torch.stack([present[name].expand(view.shape[:-1]) for name, view in views.items()])
+        attention = logits.masked_fill(~mask, float("-inf")).softmax(0)
+        # absent rows weigh 0 but must be finite, since 0 * nan is nan; projections of zero rows are
+        joint = attention[0, ..., None] * views[STRUCTURE]
+        for share, view in zip(attention[1:], list(views.values())[1:], strict=True):
+            joint = torch.addcmul(joint, share[..., None], view)
+        return joint

@@ -1,0 +1,93 @@
+"""Known answers of link-prediction queries, as one sparse table that samplers and the ranker share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class KnownAnswers(nn.Module):
+    """For each query the sorted entities that complete a known triple.
+
+    A query is ``(entity, relation, head_side)``: the known entity, the relation, and whether the *head* is asked for.
+    The answers of all queries lie in one array, addressed by sorted query keys (compressed sparse rows), so that a batch
+    of look-ups is two binary searches and no Python loop. Memory: 32 bytes per distinct triple and side.
+
+    Args:
+        triples: ``(n, 3)`` int64 rows ``(head, relation, tail)``; duplicates count once.
+    """
+
+    keys: Tensor
+    offsets: Tensor
+    answers: Tensor
+    gaps: Tensor
+
+    def __init__(self, triples: Tensor, num_entities: int, num_relations: int) -> None:
+        super().__init__()
+        self.num_entities = num_entities
+        self.num_relations = num_relations
+        head, relation, tail = triples.unbind(1)
+        side = torch.zeros_like(head, dtype=torch.bool)
+        queries = torch.cat([self._key(head, relation, side), self._key(tail, relation, ~side)])
+        pairs = torch.unique(queries * num_entities + torch.cat([tail, head]))
+        keys, counts = torch.unique_consecutive(pairs // num_entities, return_counts=True)
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        answers = pairs % num_entities
+        row = torch.arange(len(keys), device=triples.device).repeat_interleave(counts)
+        position = torch.arange(len(pairs), device=triples.device) - offsets[row]
+        for name, value in {
+            "keys": keys,
+            "offsets": offsets,
+            "answers": answers,
+            # answers minus their position in the row: how many unknown entities lie below each answer
+            "gaps": row * num_entities + answers - position,
+        }.items():
+            self.register_buffer(name, value, persistent=False)
+
+    def _key(self, entity: Tensor, relation: Tensor, head_side: Tensor) -> Tensor:
+        return (head_side.long() * self.num_entities + entity) * self.num_relations + relation
+
+    def rows(self, entity: Tensor, relation: Tensor, head_side: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Row, start and length in ``answers`` of each query, all ``(batch,)``; length 0 where nothing is known."""
+        if len(self.keys) == 0:
+            zero = torch.zeros_like(entity)
+            return zero, zero, zero
+        key = self._key(entity, relation, head_side)
+        row = torch.searchsorted(self.keys, key).clamp(max=len(self.keys) - 1)
+        length = torch.where(self.keys[row] == key, self.offsets[row + 1] - self.offsets[row], 0)
+        return row, self.offsets[row], length
+
+    def lookup(self, entity: Tensor, relation: Tensor, head_side: Tensor) -> tuple[Tensor, Tensor]:
+        """All known answers of a batch of queries.
+
+        Returns:
+            ``(known,)`` index of the query in the batch and ``(known,)`` entity id, query by query, ids ascending.
+        """
+        _, start, length = self.rows(entity, relation, head_side)
+        query = torch.arange(len(entity), device=entity.device).repeat_interleave(length)
+        first = length.cumsum(0) - length
+        position = torch.arange(len(query), device=entity.device) - first[query]
+        return query, self.answers[start[query] + position]
+
+    def sample_unknown(
+        self,
+        entity: Tensor,
+        relation: Tensor,
+        head_side: Tensor,
+        count: int,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Entities drawn uniformly, with replacement, from those that are *not* known answers: ``(batch, count)``.
+
+        Exact and without rejection: a uniform rank among the unknown entities is shifted by the number of known answers
+        below it. A query that every entity answers falls back to all entities, as nothing unknown exists.
+        """
+        row, _, length = self.rows(entity, relation, head_side)
+        length = torch.where(length < self.num_entities, length, 0)
+        draw = torch.rand(len(entity), count, generator=generator, device=entity.device, dtype=torch.float64)
+        rank = (draw * (self.num_entities - length)[:, None]).long()
+        if len(self.keys) == 0:
+            return rank
+        base = (row * self.num_entities)[:, None]
+        below = torch.searchsorted(self.gaps, (base + rank).contiguous(), right=True) - self.offsets[row][:, None]
+        return rank + torch.where(length[:, None] > 0, below, 0)

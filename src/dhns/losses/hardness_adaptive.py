@@ -1,0 +1,130 @@
+"""NTAT: joint scores of generated negatives and the hardness-adaptive loss (Section 3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from dhns.diffheg.levels import HardnessLevel
+from dhns.diffheg.negatives import GeneratedNegatives
+from dhns.encoders.encoder import EntityEncoder
+from dhns.scorers.scorer import Scorer
+
+Joint = Literal["mean_score", "fused", "separate"]
+
+
+@dataclass(frozen=True)
+class GeneratedScores:
+    """Scores of generated negatives, with the scorer's own margin.
+
+    Attributes:
+        score: ``(L, K, B)`` what the loss sees: K kinds of corruption (tail, head, perhaps both; times the views when
+            they are scored separately).
+        weight: ``(K, B)`` 1 where the negative exists, 0 where its view is missing.
+        by_view: ``(L, 2, B)`` per view, without gradients, for the diagnostics.
+    """
+
+    score: Tensor
+    weight: Tensor
+    by_view: dict[str, Tensor]
+
+
+class HardnessAdaptiveLoss(nn.Module):
+    """``L_HA`` of Eq. 13 over all levels, on scores that are higher for truer triples.
+
+    With ``gamma_t = margin_t * gamma`` and score ``s = gamma - E``, the terms of a level are
+    ``-log s(s_pos + gamma_t - gamma)`` and ``-w_t log s(-(s_neg + gamma_t - gamma))``; the loss is their mean over levels
+    of non-zero weight, corruption kinds and positives.
+
+    Args:
+        joint_scoring: ``mean_score`` averages the scores of the views (Eq. 12); ``fused`` fuses the views with the
+            encoder's attention and scores once, as the DHNS code does for RotatE and TransE; ``separate`` makes each
+            view a negative of its own (no joint scoring).
+        corrupt_both: also score triples with both ends generated, as the DHNS code does.
+        margin_on_positive: use ``gamma_t`` in the positive term too (Eq. 13); false keeps the full margin, as the code.
+        weight_positive: weigh the positive term by ``w_t`` too, as the DHNS code does.
+        halved: take half of the sum of the two terms, as the DHNS code does.
+        similarity_margin: gamma for scorers without a margin; 0 gives them no margin, as in the DHNS code.
+        adaptive: false gives all levels the full margin (the ablation w/o HAL).
+    """
+
+    def __init__(
+        self,
+        joint_scoring: Joint = "mean_score",
+        corrupt_both: bool = False,
+        margin_on_positive: bool = True,
+        weight_positive: bool = False,
+        halved: bool = False,
+        similarity_margin: float = 0.0,
+        adaptive: bool = True,
+    ) -> None:
+        super().__init__()
+        self.joint_scoring = joint_scoring
+        self.corrupt_both = corrupt_both
+        self.margin_on_positive = margin_on_positive
+        self.weight_positive = weight_positive
+        self.scale = 0.5 if halved else 1.0
+        self.similarity_margin = similarity_margin
+        self.adaptive = adaptive
+
+    def score(self, negatives: GeneratedNegatives, encoder: EntityEncoder, scorer: Scorer) -> GeneratedScores:
+        """Score generated negatives against the observed, fused ends of their positives."""
+        positives = negatives.positives
+        observed = torch.stack([positives.head.joint, positives.tail.joint])
+        head_side = positives.head_side()
+        relation = torch.stack([scorer.directed(positives.relation, side) for side in head_side])
+        query = scorer.query(observed, relation)
+        by_view = {name: scorer.match(query, view) for name, view in negatives.views.items()}
+        present = torch.stack(list(negatives.present.values())).to(query.dtype)
+        if self.joint_scoring == "separate":
+            score = torch.cat(list(by_view.values()), dim=1)
+            weight = present.repeat_interleave(2, dim=0)
+        elif self.joint_scoring == "mean_score":
+            stacked = torch.stack(list(by_view.values()), dim=2)
+            score = (stacked * present).sum(2) / present.sum(0)
+            weight = torch.ones_like(score[0])
+        else:
+            fused = encoder.fuse(negatives.views, negatives.present)
+            score = scorer.match(query, fused)
+            weight = torch.ones_like(score[0])
+            if self.corrupt_both:
+                both = scorer.match(scorer.query(fused[:, 1], relation[0]), fused[:, 0])
+                score = torch.cat([score, both[:, None]], dim=1)
+                weight = torch.cat([weight, weight[:1]])
+        return GeneratedScores(score, weight, {name: value.detach() for name, value in by_view.items()})
+
+    def terms(
+        self, positive: Tensor, scores: GeneratedScores, levels: tuple[HardnessLevel, ...], scorer: Scorer
+    ) -> tuple[Tensor, Tensor]:
+        """The positive and the negative term of every level, ``(L,)`` each, already divided by the number of levels.
+
+        Args:
+            positive: ``(B,)`` scores of the positives, with the scorer's own margin.
+            scores: of the generated negatives.
+            levels: L hardness levels.
+            scorer: supplies gamma.
+        """
+        weight = positive.new_tensor([level.weight for level in levels])
+        gamma = scorer.margin or self.similarity_margin
+        shift = (
+            positive.new_tensor([level.margin if self.adaptive else 1.0 for level in levels]) * gamma - scorer.margin
+        )
+        penalty = softplus(scores.score + shift[:, None, None]) * scores.weight
+        negative = weight * penalty.sum((1, 2)) / scores.weight.sum()
+        attracted = softplus(
+            -(positive + (shift[:, None] if self.margin_on_positive else torch.zeros_like(shift)[:, None]))
+        )
+        counted = weight if self.weight_positive else (weight > 0).to(weight.dtype)
+        scale = self.scale / max(1, sum(level.weight > 0 for level in levels))
+        return scale * counted * attracted.mean(1), scale * negative
+
+    def forward(
+        self, positive: Tensor, scores: GeneratedScores, levels: tuple[HardnessLevel, ...], scorer: Scorer
+    ) -> Tensor:
+        """The sum of all terms."""
+        attracted, repelled = self.terms(positive, scores, levels, scorer)
+        return (attracted + repelled).sum()

@@ -1,0 +1,1 @@
+"""Negative entities drawn from the graph's own entities."""

@@ -1,0 +1,30 @@
+"""Bernoulli negative sampling (Wang et al., AAAI 2014)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dhns.graph.cardinality import heads_per_tail, tails_per_head
+from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.negatives.sampler import EntitySampler
+
+
+class BernoulliSampler(EntitySampler):
+    """Replaces the head with probability ``tph / (tph + hpt)`` of the relation, so that fewer negatives are false.
+
+    ``tph`` is the mean number of tails per head and ``hpt`` of heads per tail in the training triples. The side is drawn
+    once per positive and holds for all of its negatives, as in the paper.
+    """
+
+    head_probability: Tensor
+
+    def __init__(self, graph: KnowledgeGraph, num_negatives: int = 64, filtered: bool = True) -> None:
+        super().__init__(graph, num_negatives, filtered)
+        tails = tails_per_head(graph.train, graph.num_relations)
+        heads = heads_per_tail(graph.train, graph.num_relations)
+        self.register_buffer("head_probability", tails / (tails + heads), persistent=False)
+
+    def head_side(self, triples: Tensor, step: int, generator: torch.Generator) -> Tensor:
+        draw = torch.rand(len(triples), generator=generator, device=triples.device)
+        return draw < self.head_probability[triples[:, 1]]

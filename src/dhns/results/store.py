@@ -1,0 +1,74 @@
+"""Result files: written once, atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from dhns.errors import InputError
+
+RESULT_VERSION = 1
+"""Raised when a change of the program changes numbers, so that old results are not mistaken for new ones."""
+FILE_NAME = "result.json"
+_PACKAGES = ("dhns", "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON so that the file is either absent, the old one, or complete: to a temporary file, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1, ensure_ascii=False, allow_nan=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Read a result file.
+
+    Raises:
+        InputError: it is missing, not JSON, or of another version.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the result file {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{path} is not a result file: {error}; delete it and run again") from None
+    if content.get("version") != RESULT_VERSION:
+        raise InputError(
+            f"{path} has result version {content.get('version')}, this program {RESULT_VERSION}; run it again"
+        )
+    return content
+
+
+def find_results(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """All result files under a folder, in path order.
+
+    Raises:
+        InputError: there is none.
+    """
+    paths = sorted(folder.rglob(FILE_NAME))
+    if not paths:
+        raise InputError(f"no {FILE_NAME} lies under {folder}; train something first (dhns train), or set runs=FOLDER")
+    return [(path, read_result(path)) for path in paths]
+
+
+def versions() -> dict[str, str]:
+    """Python, machine and the packages that numbers depend on."""
+    found = {"python": platform.python_version(), "machine": f"{platform.machine()} {platform.system()}"}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,1 @@
+"""Plausibility of embedded triples; higher is truer."""

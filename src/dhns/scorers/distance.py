@@ -1,0 +1,107 @@
+"""Distances between queries and table rows without a ``(batch, candidates, dim)`` tensor in memory.
+
+Gathering the candidates of a whole batch writes and re-reads gigabytes. Here the batch is cut into chunks whose
+differences fit the processor's cache, forward and backward alike; the backward recomputes the differences.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Norm = Literal["l1", "modulus"]
+
+CHUNK_BYTES = {"cpu": 2 * 2**20}
+"""Memory that the differences of one chunk may take; small enough for the L2 cache of a processor."""
+DEFAULT_CHUNK_BYTES = 256 * 2**20
+"""The same for every other device, whose chunks should be large."""
+_EPSILON = 1e-12
+
+
+def pairwise_distance(query: Tensor, candidate: Tensor, norm: Norm) -> Tensor:
+    """``(...)`` distance of vectors ``(..., D)`` that broadcast.
+
+    ``l1`` is the sum of absolute differences; ``modulus`` the sum of the moduli of complex differences, the first half
+    of a vector being the real and the second the imaginary parts. The modulus is smoothed by 1e-12 under the root so
+    that its gradient exists at zero.
+    """
+    difference = query - candidate
+    if norm == "l1":
+        return difference.abs().sum(-1)
+    real, imaginary = difference.chunk(2, dim=-1)
+    return (real.square() + imaginary.square() + _EPSILON).sqrt().sum(-1)
+
+
+def indexed_distance(query: Tensor, table: Tensor, index: Tensor, norm: Norm) -> Tensor:
+    """``(B, N)`` distance of queries ``(B, D)`` to rows ``index`` ``(B, N)`` of ``table`` ``(E, D)``."""
+    distance: Tensor = _IndexedDistance.apply(query, table, index, norm)  # type: ignore[no-untyped-call]
+    return distance
+
+
+def all_distances(query: Tensor, table: Tensor, norm: Norm) -> Tensor:
+    """``(B, E)`` distance of queries ``(B, D)`` to every row of ``table`` ``(E, D)``, in cache-sized tiles.
+
+    Without autograd: training against all entities of a distance scorer goes through `pairwise_distance`.
+    """
+    if torch.is_grad_enabled() and (query.requires_grad or table.requires_grad):
+        return pairwise_distance(query[:, None], table, norm)
+    rows = 4
+    columns = max(1, _chunk_bytes(query) // (rows * query.shape[1] * query.element_size()))
+    distance = query.new_empty(len(query), len(table))
+    # the tile of table rows stays in the cache while all queries pass by
+    for column in range(0, len(table), columns):
+        tile = table[column : column + columns]
+        for row in range(0, len(query), rows):
+            difference = query[row : row + rows, None] - tile
+            distance[row : row + rows, column : column + columns] = _reduce(difference, norm)
+    return distance
+
+
+def _chunk_bytes(like: Tensor) -> int:
+    return CHUNK_BYTES.get(like.device.type, DEFAULT_CHUNK_BYTES)
+
+
+def _reduce(difference: Tensor, norm: Norm) -> Tensor:
+    """Norm of differences ``(..., D)``, which are overwritten."""
+    if norm == "l1":
+        return difference.abs_().sum(-1)
+    real, imaginary = difference.square_().chunk(2, dim=-1)
+    return real.add_(imaginary).add_(_EPSILON).sqrt_().sum(-1)
+
+
+class _IndexedDistance(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor, norm: Norm) -> Tensor:
+        ctx.save_for_backward(query, table, index)
+        ctx.norm = norm
+        ctx.rows = max(1, _chunk_bytes(query) // (index.shape[1] * query.shape[1] * query.element_size()))
+        distance = query.new_empty(index.shape)
+        for start in range(0, len(query), ctx.rows):
+            chunk = slice(start, start + ctx.rows)
+            distance[chunk] = _reduce(table[index[chunk]].sub_(query[chunk, None]), norm)
+        return distance
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        query, table, index = ctx.saved_tensors
+        (gradient,) = gradients
+        query_gradient = torch.empty_like(query)
+        table_gradient = torch.zeros_like(table)
+        for start in range(0, len(query), ctx.rows):
+            chunk = slice(start, start + ctx.rows)
+            slope = _slope(table[index[chunk]].sub_(query[chunk, None]), gradient[chunk], ctx.norm)
+            query_gradient[chunk] = slope.sum(1).neg_()
+            table_gradient.index_add_(0, index[chunk].flatten(), slope.flatten(0, 1))
+        return query_gradient, table_gradient, None, None
+
+
+def _slope(difference: Tensor, gradient: Tensor, norm: Norm) -> Tensor:
+    """Gradient with respect to ``difference`` ``(B, N, D)``, which is overwritten, from that of its norm ``(B, N)``."""
+    if norm == "l1":
+        return difference.sign_().mul_(gradient[:, :, None])
+    parts = difference.unflatten(-1, (2, -1))
+    scale = parts.square().sum(2).add_(_EPSILON).rsqrt_().mul_(gradient[:, :, None])
+    parts.mul_(scale[:, :, None])
+    return difference

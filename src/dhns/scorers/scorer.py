@@ -1,0 +1,105 @@
+"""What every scorer shares: a triple is scored by matching a query point against candidate entities.
+
+Shapes: B batch, N candidates of a query, E rows of an entity table, D entity width, R relation width.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+
+class Scorer(nn.Module, ABC):
+    """Score of ``(h, r, t)`` as the match of ``query(h, r)`` with ``t``.
+
+    All four families of the paper factor in this way, and the head side is the tail side of the inverse relation:
+    ``score(h, r, t) = match(query(h, r), t) = match(query(t, inverse(r)), h)``. A scorer is therefore three formulas:
+    `inverse`, `query` and `match`. A scorer that does not factor overrides `score_candidates` and `score_all`.
+
+    Attributes:
+        entity_width: D, the length of an entity vector.
+        relation_width: R, the length of a relation vector.
+        init_range: half-width of the uniform initialisation of entities and relations.
+        margin: gamma of a distance scorer, 0 for a similarity; already part of the score.
+    """
+
+    entity_width: int
+    relation_width: int
+    init_range: float
+    margin: float = 0.0
+
+    @abstractmethod
+    def inverse(self, relation: Tensor) -> Tensor:
+        """``(..., R)`` vector of the inverse relation, by which a tail asks for its head."""
+
+    @abstractmethod
+    def query(self, entity: Tensor, relation: Tensor) -> Tensor:
+        """``(..., D)`` point at which the missing entity is expected, from entities ``(..., D)``."""
+
+    @abstractmethod
+    def match(self, query: Tensor, candidate: Tensor) -> Tensor:
+        """``(...)`` score of candidates against queries; both ``(..., D)`` and broadcast."""
+
+    def condition(self, entity: Tensor, relation: Tensor, head_side: Tensor) -> Tensor:
+        """``C(e, r)`` of Eqs. 7-9: what the generator knows of the entity that it imitates.
+
+        The query itself is the condition of its family: a rotation (Eq. 7), a product (Eq. 8), a translation (Eq. 9).
+
+        Args:
+            entity: ``(B, D)`` the known entity, in one modality.
+            relation: ``(B, R)``.
+            head_side: ``(B,)`` bool, true where the head is to be generated.
+
+        Returns:
+            ``(B, D)``.
+        """
+        return self.query(entity, self.directed(relation, head_side))
+
+    def directed(self, relation: Tensor, head_side: Tensor) -> Tensor:
+        """Relations ``(B, R)``, inverted in the rows of ``head_side`` ``(B,)`` where the head is asked for."""
+        return torch.where(head_side[:, None], self.inverse(relation), relation)
+
+    def forward(self, head: Tensor, relation: Tensor, tail: Tensor) -> Tensor:
+        """``(...)`` scores of triples whose parts broadcast over leading dimensions."""
+        return self.match(self.query(head, relation), tail)
+
+    def match_indexed(self, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
+        """``(B, N)`` scores of the rows ``index`` ``(B, N)`` of ``table`` ``(E, D)`` against queries ``(B, D)``."""
+        return self.match(query[:, None], table[index])
+
+    def match_all(self, query: Tensor, table: Tensor) -> Tensor:
+        """``(B, E)`` scores of every row of ``table`` ``(E, D)`` against queries ``(B, D)``."""
+        return self.match(query[:, None], table)
+
+    def score_candidates(
+        self, entity: Tensor, relation: Tensor, head_side: Tensor, table: Tensor, index: Tensor
+    ) -> Tensor:
+        """``(B, N)`` scores of candidate rows for queries of either side.
+
+        Args:
+            entity: ``(B, D)`` the known entity.
+            relation: ``(B, R)``.
+            head_side: ``(B,)`` bool, true where the candidates are heads.
+            table: ``(E, D)`` encoded entities.
+            index: ``(B, N)`` rows of ``table``.
+        """
+        return self.match_indexed(self.query(entity, self.directed(relation, head_side)), table, index)
+
+    def score_all(self, entity: Tensor, relation: Tensor, head_side: Tensor, table: Tensor) -> Tensor:
+        """``(B, E)`` scores of every row of ``table`` for queries of either side; see `score_candidates`."""
+        return self.match_all(self.query(entity, self.directed(relation, head_side)), table)
+
+
+class SimilarityScorer(Scorer):
+    """A scorer whose match is an inner product, so that all entities are one matrix product."""
+
+    def match(self, query: Tensor, candidate: Tensor) -> Tensor:
+        return (query * candidate).sum(-1)
+
+    def match_indexed(self, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
+        return torch.bmm(table[index], query[:, :, None]).squeeze(-1)
+
+    def match_all(self, query: Tensor, table: Tensor) -> Tensor:
+        return query @ table.T

@@ -1,0 +1,21 @@
+"""The device that a command computes on."""
+
+from __future__ import annotations
+
+import torch
+
+from dhns.errors import InputError
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is the accelerator of this machine, if it has one; anything else is a torch device name.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.accelerator.current_accelerator() or torch.device("cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device '{name}' is not usable here: {str(error).splitlines()[0]}; use device=cpu") from None

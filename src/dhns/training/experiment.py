@@ -1,0 +1,191 @@
+"""One run from a composed configuration to a result file."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import resource
+import shutil
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from dhns.data.datamodule import TripleDataModule
+from dhns.graph.fingerprint import fingerprint
+from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.protocol import Protocol
+from dhns.ranking.baseline import RelationFrequency
+from dhns.ranking.evaluation import rank_triples
+from dhns.results.config_hash import config_hash
+from dhns.results.plots import plot_hardness
+from dhns.results.store import FILE_NAME, RESULT_VERSION, read_result, versions, write_json
+from dhns.training.callbacks import BEST, LAST, checkpoints, progress
+from dhns.training.checkpoint import load_weights
+from dhns.training.hardness import score_samples
+from dhns.training.module import LinkPredictionModule
+
+log = logging.getLogger(__name__)
+
+
+def run(config: DictConfig) -> dict[str, Any]:
+    """Train, select, rank the test split once, and store the result.
+
+    A finished run of the same settings is returned as it was stored; an unfinished one is resumed.
+
+    Returns:
+        The content of the result file.
+    """
+    folder = Path(config.run_dir)
+    result_file = folder / FILE_NAME
+    if config.force:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        result_file.unlink(missing_ok=True)
+    if result_file.exists():
+        log.info("already done: %s (force=true trains again)", result_file)
+        return read_result(result_file)
+    _quiet_lightning()
+    protocol: Protocol = instantiate(config.protocol)
+    graph = load_graph(config)
+    protocol.check_selection(graph)
+    try:
+        result = _train_and_rank(config, graph, protocol, folder)
+    finally:
+        _release()
+    write_json(result_file, result)
+    return result
+
+
+def load_graph(config: DictConfig) -> KnowledgeGraph:
+    """The data set of a configuration, prepared by its protocol."""
+    protocol: Protocol = instantiate(config.protocol)
+    return protocol.prepare(instantiate(config.dataset))
+
+
+def rank_split(module: LinkPredictionModule, split: str, show_progress: bool = False) -> dict[str, float]:
+    """Filtered metrics of a whole split; see `LinkPredictionMetric`."""
+    module.eval()
+    module.on_validation_epoch_start()
+    metrics = rank_triples(
+        module.score_all,
+        module.graph.split(split),
+        module.known,
+        module.metric,
+        describe=module.graph.describe,
+        score_triples=module.model.score_triples,
+        progress=show_progress,
+    )
+    module.metric.reset()
+    return metrics
+
+
+def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protocol, folder: Path) -> dict[str, Any]:
+    # Interpolations stay as written: the checkpoint and the result hold no path of this machine.
+    plain: Any = OmegaConf.to_container(config, resolve=False)
+    module = LinkPredictionModule(plain, graph)
+    data = TripleDataModule(graph, config.data.batch_size, config.seed, config.data.valid_triples)
+    select_best = protocol.select == "best_valid"
+    checkpoint_folder = folder / "checkpoints"
+    trainer = pl.Trainer(
+        **OmegaConf.to_container(config.trainer, resolve=True),
+        default_root_dir=folder,
+        logger=instantiate(config.logger) if config.logger else False,
+        callbacks=[*checkpoints(checkpoint_folder, select_best, config.stopping.patience), *progress(config.progress)],
+        enable_progress_bar=config.progress and sys.stdout.isatty(),
+        limit_val_batches=1.0 if select_best else 0,
+    )
+    last = checkpoint_folder / f"{LAST}.ckpt"
+    started = time.perf_counter()
+    trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
+    trained = time.perf_counter() - started
+    chosen = checkpoint_folder / f"{BEST if select_best else LAST}.ckpt"
+    load_weights(module, chosen)
+    started = time.perf_counter()
+    metrics = {split: rank_split(module, split, config.progress and sys.stdout.isatty()) for split in ("valid", "test")}
+    ranked = time.perf_counter() - started
+    result = {
+        "version": RESULT_VERSION,
+        "system": config.system,
+        "ablated": config.ablated,
+        "dataset": graph.name,
+        "config_hash": config_hash(config),
+        "seed": config.seed,
+        "config": plain,
+        "protocol": protocol.describe() | {"notes": list(graph.notes)},
+        "fingerprints": fingerprint(graph),
+        "metrics": metrics,
+        "baseline": _frequency_baseline(module),
+        "generated": _generated_report(module, folder),
+        "parameters": {
+            "model": sum(p.numel() for p in module.model.parameters()),
+            "generator": sum(p.numel() for p in module.generator.parameters()) if module.generator else 0,
+        },
+        "epochs": trainer.current_epoch,
+        "batches": module.batches_seen,
+        "checkpoint": str(chosen.relative_to(folder)),
+        "time": {"train_s": trained, "rank_s": ranked},
+        "peak_memory_mib": _peak_memory_mib(),
+        "threads": torch.get_num_threads(),
+        "device": str(trainer.strategy.root_device),
+        "versions": versions(),
+    }
+    _log_summary(trainer, metrics)
+    return result
+
+
+def _frequency_baseline(module: LinkPredictionModule) -> dict[str, dict[str, float]]:
+    baseline = RelationFrequency(module.graph).to(module.known.answers.device)
+    scores = {}
+    for split in ("valid", "test"):
+        scores[split] = rank_triples(baseline, module.graph.split(split), module.known, module.metric)
+        module.metric.reset()
+    return scores
+
+
+def _generated_report(module: LinkPredictionModule, folder: Path) -> dict[str, Any]:
+    """Last diagnostics of training, and the scores of generated negatives of validation triples with the chosen model."""
+    if module.generator is None:
+        return {}
+    samples = score_samples(module, module.graph.valid)
+    plot_hardness(samples, folder / "hardness.png")
+    means: dict[str, float] = {name: float(score.mean()) for name, score in samples.items()}
+    return {"diagnostics": module.diagnostics.report, "mean_scores": means}
+
+
+def _log_summary(trainer: pl.Trainer, metrics: dict[str, dict[str, float]]) -> None:
+    if trainer.logger is not None:
+        flat = {f"final/{split}/{key}": value for split, values in metrics.items() for key, value in values.items()}
+        trainer.logger.log_metrics({key: value for key, value in flat.items() if key.count("/") == 2})
+        trainer.logger.save()
+        trainer.logger.finalize("success")
+
+
+def _release() -> None:
+    """End a W&B run and free what a sweep's next job in this process does not need."""
+    if "wandb" in sys.modules:
+        sys.modules["wandb"].finish()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _peak_memory_mib() -> float:
+    """Peak resident memory of this process so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _quiet_lightning() -> None:
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # batches are slices of tensors in memory: worker processes would only copy them
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+    # the CSV logger resumes into its own folder, which is what we want
+    warnings.filterwarnings("ignore", message=".*Experiment logs directory .* exists and is not empty.*")

@@ -1,0 +1,52 @@
+"""Scores of generated negatives by level and view, for the plot and the result file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from dhns.diffheg.negatives import EmbeddedPositives
+from dhns.randomness import stream
+
+if TYPE_CHECKING:
+    from dhns.training.module import LinkPredictionModule
+
+MOST_TRIPLES = 512
+
+
+@torch.no_grad()
+def score_samples(module: LinkPredictionModule, triples: Tensor) -> dict[str, Tensor]:
+    """Scores of true triples, of sampled negatives, and of generated negatives of each level.
+
+    Args:
+        module: trained, with a generator.
+        triples: ``(n, 3)``; at most 512 of them are used.
+
+    Returns:
+        1-d tensors by name: ``true``, ``sampled``, and ``level_<time>`` as the loss scores it (views joined), beside
+        ``level_<time>/<view>`` for each view alone.
+    """
+    assert module.generator is not None
+    generator = stream(module.seed, "hardness report", device=module.device)
+    triples = triples[:MOST_TRIPLES].to(module.device)
+    negatives = module.sampler(triples, 0, generator)
+    encoded, head, tail, candidates = module.model.encode_batch(triples, negatives.entity)
+    relation = module.model.relations[triples[:, 1]]
+    positives = EmbeddedPositives(encoded.rows(head), relation, encoded.rows(tail))
+    observed = torch.where(negatives.head_side[:, None], positives.tail.joint, positives.head.joint)
+    scorer = module.model.scorer
+    samples = {
+        "true": scorer(positives.head.joint, relation, positives.tail.joint),
+        "sampled": scorer.score_candidates(
+            observed, relation, negatives.head_side, encoded.joint, candidates
+        ).flatten(),
+    }
+    generated = module.generator.generate(positives, generator)
+    scores = module.hardness_loss.score(generated, module.model.encoder, scorer)
+    for position, level in enumerate(module.generator.levels):
+        samples[f"level_{level.time:g}"] = scores.score[position][scores.weight > 0]
+        for view, by_level in scores.by_view.items():
+            samples[f"level_{level.time:g}/{view}"] = by_level[position][:, generated.present[view]].flatten()
+    return {name: score.cpu() for name, score in samples.items()}

@@ -1,0 +1,42 @@
+"""How one set of parameters is optimised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils import clip_grad_norm_
+
+
+class Optimization:
+    """An optimizer, its learning-rate schedule and its gradient clipping; the model and the generator have one each.
+
+    Args:
+        optimizer: makes the optimizer from parameters, e.g. a partial `torch.optim.Adam` (weight decay goes there).
+        scheduler: makes the schedule, stepped once per epoch, from the optimizer; constant when null.
+        clip_norm: largest norm of the whole gradient; not clipped when null.
+    """
+
+    def __init__(
+        self,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler] | None = None,
+        clip_norm: float | None = None,
+    ) -> None:
+        self.make_optimizer = optimizer
+        self.make_scheduler = scheduler
+        self.clip_norm = clip_norm
+
+    def configure(self, parameters: Iterable[nn.Parameter]) -> dict[str, Any]:
+        """What `LightningModule.configure_optimizers` returns for one optimizer."""
+        optimizer = self.make_optimizer([p for p in parameters if p.requires_grad])
+        if self.make_scheduler is None:
+            return {"optimizer": optimizer}
+        return {"optimizer": optimizer, "lr_scheduler": self.make_scheduler(optimizer)}
+
+    def clip(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip the gradients that ``optimizer`` is about to use."""
+        if self.clip_norm is not None:
+            clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], self.clip_norm)
