@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -45,7 +47,7 @@ def app(name: str) -> Callable[[Task], Callable[[], None]]:
                 return task(config)
             except (InputError, InstantiationException, OmegaConfBaseException) as error:
                 message = _message(error)
-                if message is None or hydra.core.hydra_config.HydraConfig.get().mode == hydra.types.RunMode.MULTIRUN:
+                if message is None or HydraConfig.get().mode == RunMode.MULTIRUN:
                     raise
                 logging.getLogger(__name__).debug("details", exc_info=True)
                 print(f"error: {message}", file=sys.stderr)

@@ -12,13 +12,14 @@ from dhns.errors import InputError
 @app("data")
 def main(config: DictConfig) -> None:
     """Print statistics or an audit of a data set."""
-    from dhns.graph import audit, statistics
+    from dhns.graph.audit import audit
+    from dhns.graph.statistics import statistics
     from dhns.results.tables import show, two_columns
 
     if config.action not in ("stats", "audit"):
         raise InputError(f"there is no 'dhns data {config.action}'; use stats or audit")
     graph = instantiate(config.protocol).prepare(instantiate(config.dataset))
-    report = statistics.statistics(graph) if config.action == "stats" else audit.audit(graph)
+    report = statistics(graph) if config.action == "stats" else audit(graph)
     show(two_columns(f"{config.action} of {graph.name}, {config.protocol.name} splits", report.rows()))
     for warning in getattr(report, "warnings", ()):
         print(f"warning: {warning}")

@@ -36,7 +36,7 @@ class QueryDataset(TripleDataset):
 
 
 class ShuffledBatches(Sampler[list[int]]):
-    """Every row once per epoch, in an order that depends on the seed and the epoch alone, so that a resumed run repeats it.
+    """Every row once per epoch, in an order of the seed and the epoch alone, so that a resumed run repeats it.
 
     Lightning calls `set_epoch` at the start of each epoch.
     """
@@ -53,8 +53,8 @@ class ShuffledBatches(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         order = torch.randperm(self.rows, generator=stream(self.seed, "order", self.epoch))
-        for batch in order.split(self.batch_size):
-            yield batch.tolist()
+        for start in range(0, self.rows, self.batch_size):
+            yield order[start : start + self.batch_size].tolist()
 
 
 class TripleDataModule(pl.LightningDataModule):

@@ -41,4 +41,5 @@ class GaussianNegatives(NegativeGenerator):
         true = positives.replaced(self.view_names)
         shape = (len(self.view_names), len(self.levels), *true.shape[1:])
         direction = normalize(torch.randn(shape, generator=generator, device=true.device), dim=-1)
-        return direction * true.norm(dim=-1, keepdim=True)[:, None]
+        noise: Tensor = direction * true.norm(dim=-1, keepdim=True)[:, None]
+        return noise

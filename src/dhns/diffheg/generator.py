@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -46,6 +47,8 @@ class DiffHEG(NegativeGenerator):
         copies: independent chains per positive, each tapped at every level.
         rows: see `NegativeGenerator`.
     """
+
+    _identity: Tensor
 
     def __init__(
         self,
@@ -140,7 +143,7 @@ class DiffHEG(NegativeGenerator):
         state = fresh()
         times = chain_times(self.schedule.steps, taps, self.sampling_steps)
         states = {self.schedule.steps: state} if self.schedule.steps in taps else {}
-        for now, then in zip(times[:-1], times[1:], strict=True):
+        for now, then in pairwise(times):
             step, target = torch.tensor(now, device=device), torch.tensor(then, device=device)
             if self.head_chain == "from_tail":
                 tail, head_condition = state[:, :1], prepared[:, 1:]

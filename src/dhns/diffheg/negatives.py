@@ -42,7 +42,7 @@ class EmbeddedPositives:
         return EmbeddedPositives(head, self.relation.detach(), tail)
 
     def observed(self, views: Sequence[str]) -> Tensor:
-        """``(V, 2, B, D)`` views of the observed entity: the head where the tail is generated (side 0), and vice versa."""
+        """``(V, 2, B, D)`` views of the observed entity: heads on side 0, where tails are generated, and vice versa."""
         return torch.stack([torch.stack([self.head.views[v], self.tail.views[v]]) for v in views])
 
     def replaced(self, views: Sequence[str]) -> Tensor:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class RunningStandardizer(nn.Module):
     """Keeps running means and deviations per view and coordinate, and maps to unit variance and back.
 
-    Embeddings of a distance scorer have deviations near 0.02; mixed with unit noise they vanish, a generator never finds
-    their scale, and its negatives lie far outside of every margin.
+    Embeddings of a distance scorer have deviations near 0.02; mixed with unit noise they vanish, a generator never
+    finds their scale, and its negatives lie far outside of every margin.
 
     Args:
         views, width: of the embeddings ``(views, ..., width)``.

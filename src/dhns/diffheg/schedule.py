@@ -1,7 +1,7 @@
 """Noise schedules and the closed forms of diffusion (Ho et al., NeurIPS 2020; Song et al., ICLR 2021).
 
-The paper calls the variance alpha and its complement beta; here beta is the variance and alpha_bar the cumulative product
-of ``1 - beta``, as everywhere else. Eqs. 4-6 of the paper print ``beta_t`` in the numerator of the denoising
+The paper calls the variance alpha and its complement beta; here beta is the variance and alpha_bar the cumulative
+product of ``1 - beta``, as everywhere else. Eqs. 4-6 of the paper print ``beta_t`` in the numerator of the denoising
 coefficient and add the variance times noise; both are misprints of the DDPM step that its code takes, and so do we.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ class AttentionFusion(EntityEncoder):
         scorer: fixes the width and the initialisation.
         modalities: which modalities to use; all of the graph's when null.
         train_features: fine-tune the raw features too, as the DHNS code does.
+        fusion: ``attention``, or ``structure``: the joint embedding is the structural view alone, and other views serve
+            only a generator of negatives, as in the DHNS code's DistMult.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class AttentionFusion(EntityEncoder):
         scorer: Scorer,
         modalities: Sequence[str] | None = None,
         train_features: bool = False,
+        fusion: Literal["attention", "structure"] = "attention",
     ) -> None:
         super().__init__()
         names = tuple(graph.modalities) if modalities is None else tuple(modalities)
@@ -38,6 +42,7 @@ class AttentionFusion(EntityEncoder):
         if missing:
             has = ", ".join(graph.modalities) or "none"
             raise InputError(f"{graph.name} has no modality '{missing[0]}' (it has: {has}); change encoder.modalities")
+        self.fusion = fusion
         self.num_entities = graph.num_entities
         self.width = scorer.entity_width
         self.view_names = (STRUCTURE, *names)
@@ -47,7 +52,9 @@ class AttentionFusion(EntityEncoder):
         for name in names:
             modality = graph.modalities[name]
             if train_features:
-                self.register_parameter(f"features_{name}", nn.Parameter(modality.features.float()))
+                # a copy: training must not change the graph, nor the fingerprint of its features
+                own = modality.features.to(torch.float32, copy=True)
+                self.register_parameter(f"features_{name}", nn.Parameter(own))
             else:
                 self.register_buffer(f"features_{name}", modality.features.float(), persistent=False)
             self.register_buffer(f"present_{name}", modality.present, persistent=False)
@@ -64,8 +71,8 @@ class AttentionFusion(EntityEncoder):
         return Encoded(self.fuse(views, present), views, present)
 
     def fuse(self, views: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
-        if len(views) == 1:
-            return next(iter(views.values()))
+        if self.fusion == "structure" or len(views) == 1:
+            return views[STRUCTURE]
         weight = self.attention.weight[0]
         logits = torch.stack([view.tanh() @ weight for view in views.values()])
         mask = torch.stack([present[name].expand(view.shape[:-1]) for name, view in views.items()])

@@ -10,8 +10,8 @@ class KnownAnswers(nn.Module):
     """For each query the sorted entities that complete a known triple.
 
     A query is ``(entity, relation, head_side)``: the known entity, the relation, and whether the *head* is asked for.
-    The answers of all queries lie in one array, addressed by sorted query keys (compressed sparse rows), so that a batch
-    of look-ups is two binary searches and no Python loop. Memory: 32 bytes per distinct triple and side.
+    The answers of all queries lie in one array, addressed by sorted query keys (compressed sparse rows), so that a
+    batch of look-ups is two binary searches and no Python loop. Memory: 32 bytes per distinct triple and side.
 
     Args:
         triples: ``(n, 3)`` int64 rows ``(head, relation, tail)``; duplicates count once.

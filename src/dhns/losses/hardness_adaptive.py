@@ -37,8 +37,8 @@ class HardnessAdaptiveLoss(nn.Module):
     """``L_HA`` of Eq. 13 over all levels, on scores that are higher for truer triples.
 
     With ``gamma_t = margin_t * gamma`` and score ``s = gamma - E``, the terms of a level are
-    ``-log s(s_pos + gamma_t - gamma)`` and ``-w_t log s(-(s_neg + gamma_t - gamma))``; the loss is their mean over levels
-    of non-zero weight, corruption kinds and positives.
+    ``-log s(s_pos + gamma_t - gamma)`` and ``-w_t log s(-(s_neg + gamma_t - gamma))``; the loss is their mean over
+    levels of non-zero weight, corruption kinds and positives.
 
     Args:
         joint_scoring: ``mean_score`` averages the scores of the views (Eq. 12); ``fused`` fuses the views with the

@@ -32,7 +32,7 @@ class KGEModel(nn.Module):
             candidates: ``(B, N)`` entity ids.
 
         Returns:
-            The encoded entities and the rows in them of the heads ``(B,)``, the tails ``(B,)``, the candidates ``(B, N)``.
+            The encoded entities, and which of them are the heads ``(B,)``, tails ``(B,)`` and candidates ``(B, N)``.
         """
         ids = torch.cat([triples[:, 0], triples[:, 2], candidates.flatten()])
         distinct, row = torch.unique(ids, return_inverse=True)

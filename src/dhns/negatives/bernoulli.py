@@ -13,8 +13,8 @@ from dhns.negatives.sampler import EntitySampler
 class BernoulliSampler(EntitySampler):
     """Replaces the head with probability ``tph / (tph + hpt)`` of the relation, so that fewer negatives are false.
 
-    ``tph`` is the mean number of tails per head and ``hpt`` of heads per tail in the training triples. The side is drawn
-    once per positive and holds for all of its negatives, as in the paper.
+    ``tph`` is the mean number of tails per head and ``hpt`` of heads per tail in the training triples. The side is
+    drawn once per positive and holds for all of its negatives, as in the paper.
     """
 
     head_probability: Tensor

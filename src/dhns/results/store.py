@@ -65,10 +65,12 @@ def find_results(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
 
 def versions() -> dict[str, str]:
     """Python, machine and the packages that numbers depend on."""
-    found = {"python": platform.python_version(), "machine": f"{platform.machine()} {platform.system()}"}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    python = {"python": platform.python_version(), "machine": f"{platform.machine()} {platform.system()}"}
+    return python | {package: _version(package) for package in _PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -114,4 +114,4 @@ def _spread(values: list[float]) -> str:
 
 
 def _mean(runs: list[dict[str, Any]], split: str, metric: str) -> float:
-    return statistics.mean(r["metrics"][split][metric] for r in runs)
+    return float(statistics.mean(r["metrics"][split][metric] for r in runs))

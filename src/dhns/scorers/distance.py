@@ -101,7 +101,7 @@ def _slope(difference: Tensor, gradient: Tensor, norm: Norm) -> Tensor:
     """Gradient with respect to ``difference`` ``(B, N, D)``, which is overwritten, from that of its norm ``(B, N)``."""
     if norm == "l1":
         return difference.sign_().mul_(gradient[:, :, None])
-    parts = difference.unflatten(-1, (2, -1))
+    parts = difference.view(*difference.shape[:-1], 2, -1)
     scale = parts.square().sum(2).add_(_EPSILON).rsqrt_().mul_(gradient[:, :, None])
     parts.mul_(scale[:, :, None])
     return difference

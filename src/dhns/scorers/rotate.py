@@ -14,8 +14,8 @@ from dhns.scorers.scorer import Scorer
 class RotatE(Scorer):
     """``margin - sum_i |h_i e^{i theta_i} - t_i|`` over complex coordinates.
 
-    An entity vector holds ``dim`` real parts, then ``dim`` imaginary parts. A relation vector holds ``dim`` numbers that
-    become phases when divided by ``init_range / pi``, as in the authors' code: this scales the learning rate of phases.
+    An entity vector holds ``dim`` real parts, then ``dim`` imaginary parts. A relation vector holds ``dim`` numbers
+    that become phases when divided by ``init_range / pi``, as in the authors' code: this scales their learning rate.
 
     Args:
         dim: complex dimension; entity vectors are twice as long.

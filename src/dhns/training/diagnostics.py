@@ -70,7 +70,7 @@ class LevelDiagnostics:
                 self._dead.add(level.time)
                 log.warning(
                     "hardness level %g is dead in epoch %d: its gradient is %.1e, that of the sampled negatives %.1e; "
-                    "its negatives are too far from any entity to matter (diffheg.generator.standardize=true helps)",
+                    "its negatives are too far from any entity for its margin (diffheg.generator.standardize=true, or a larger margin)",
                     level.time, epoch, gradient, sampled,
                 )  # fmt: skip
 

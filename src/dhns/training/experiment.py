@@ -92,8 +92,9 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
     data = TripleDataModule(graph, config.data.batch_size, config.seed, config.data.valid_triples)
     select_best = protocol.select == "best_valid"
     checkpoint_folder = folder / "checkpoints"
+    settings: Any = OmegaConf.to_container(config.trainer, resolve=True)
     trainer = pl.Trainer(
-        **OmegaConf.to_container(config.trainer, resolve=True),
+        **settings,
         default_root_dir=folder,
         logger=instantiate(config.logger) if config.logger else False,
         callbacks=[*checkpoints(checkpoint_folder, select_best, config.stopping.patience), *progress(config.progress)],
@@ -149,7 +150,7 @@ def _frequency_baseline(module: LinkPredictionModule) -> dict[str, dict[str, flo
 
 
 def _generated_report(module: LinkPredictionModule, folder: Path) -> dict[str, Any]:
-    """Last diagnostics of training, and the scores of generated negatives of validation triples with the chosen model."""
+    """Last diagnostics of training, and mean scores of generated negatives for validation triples."""
     if module.generator is None:
         return {}
     samples = score_samples(module, module.graph.valid)

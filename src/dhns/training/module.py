@@ -32,9 +32,10 @@ class LinkPredictionModule(pl.LightningModule):
     The model and the generator have an optimizer each; optimization is manual.
 
     Args:
-        config: plain dictionary with ``seed``, ``scorer``, ``encoder``, ``negatives``, ``loss``, ``regularizer`` (may be
-            empty), ``optimization`` and ``diffheg`` (may be empty): ``_target_`` nodes that Hydra instantiates. It goes
-            into the checkpoint as it is, interpolations included, so that folders are looked up where it is loaded.
+        config: plain dictionary with ``seed``, ``scorer``, ``encoder``, ``negatives``, ``loss``, ``regularizer`` (may
+            be empty), ``optimization`` and ``diffheg`` (may be empty): ``_target_`` nodes that Hydra instantiates. It
+            goes into the checkpoint as it is, interpolations included, so that folders are looked up where it is
+            loaded.
         graph: prepared by the protocol.
     """
 
@@ -150,7 +151,7 @@ class LinkPredictionModule(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         schedulers = self.lr_schedulers() or []
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
-            scheduler.step()
+            scheduler.step()  # type: ignore[call-arg]
 
     def _optimizers(self) -> list[Any]:
         optimizers = self.optimizers()

@@ -1,0 +1,54 @@
+# Every target sets up what it needs. PYTHON chooses the interpreter, VENV the environment.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DHNS := $(BIN)/dhns
+OUTPUTS ?= outputs
+SEEDS ?= 0
+DATASETS ?= db15k,mkg_w
+PROTOCOL ?= clean
+
+.PHONY: setup demo test lint bench reproduce-table2 wheel-test clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+# Trains three systems on the embedded graph, compares them, answers queries, and plots score by hardness level.
+demo: setup
+	$(DHNS) train experiment=demo model=rotate paths.outputs=$(OUTPUTS)/demo
+	$(DHNS) train experiment=demo model=dhns ablation=no_diffheg paths.outputs=$(OUTPUTS)/demo
+	$(DHNS) train experiment=demo model=dhns paths.outputs=$(OUTPUTS)/demo run_dir=$(OUTPUTS)/demo/dhns
+	$(DHNS) compare runs=$(OUTPUTS)/demo
+	$(DHNS) predict checkpoint=$(OUTPUTS)/demo/dhns head=Norway relation="shares border with" k=5
+	$(DHNS) predict checkpoint=$(OUTPUTS)/demo/dhns head=Oman relation="located in" k=5
+	$(DHNS) predict checkpoint=$(OUTPUTS)/demo/dhns relation="official language" tail=Arabic k=5
+	@echo "score by hardness level: $(OUTPUTS)/demo/dhns/hardness.png"
+
+test: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Builds the wheel, installs it into an empty environment, and runs it from another folder.
+wheel-test: setup
+	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python scripts/wheel_test.py
+
+bench: setup
+	$(BIN)/python scripts/bench.py
+
+# The rows of Table 2 that exist so far (TransE, DistMult, ComplEx, RotatE, DHNS); DATASETS=, SEEDS=, PROTOCOL= choose.
+# The triples have to lie under data/ or DHNS_DATA.
+reproduce-table2: setup
+	$(DHNS) train --multirun model=transe,distmult,complex,rotate,dhns dataset=$(DATASETS) seed=$(SEEDS) \
+		protocol=$(PROTOCOL) paths.outputs=$(OUTPUTS)/table2
+	$(DHNS) compare runs=$(OUTPUTS)/table2
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

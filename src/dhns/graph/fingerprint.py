@@ -1,0 +1,33 @@
+"""SHA-256 of everything a result depends on in the data, so that two results can be told to share it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph
+
+
+def fingerprint(graph: KnowledgeGraph) -> dict[str, str]:
+    """Hexadecimal SHA-256 of each split, ``filter_only``, the ``entities`` and ``relations`` keys, and ``modality/*``.
+
+    Names and labels of the graph do not count; the order of rows does.
+    """
+    prints = {split: _digest(graph.split(split)) for split in SPLITS}
+    prints["filter_only"] = _digest(graph.filter_only)
+    prints["entities"] = hashlib.sha256("\n".join(graph.entities.keys).encode()).hexdigest()
+    prints["relations"] = hashlib.sha256("\n".join(graph.relations.keys).encode()).hexdigest()
+    for name, modality in graph.modalities.items():
+        prints[f"modality/{name}"] = _digest(modality.features, modality.present)
+    return prints
+
+
+def _digest(*tensors: Tensor) -> str:
+    """Over type, shape and bytes of each tensor."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,94 @@
+"""Evaluation protocols: which triples validate, select and filter, stated once and stored with every result."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from dhns.errors import InputError
+from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.overlap import contamination
+from dhns.graph.splits import carve_validation
+from dhns.graph.triple_sets import distinct
+
+Validation = Literal["published", "carved_if_contaminated"]
+Select = Literal["best_valid", "last_epoch"]
+Ties = Literal["realistic"]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a data set is validated, selected on and ranked. Nothing here ever selects on test.
+
+    Attributes:
+        name: for results and tables.
+        validation: ``published`` takes the validation set as it is; ``carved_if_contaminated`` takes a new one out of
+            train where the published one shares triples with train or test, repeats triples, or is empty.
+        carve_fraction: share of train that a carved validation set takes.
+        carve_seed: of that choice.
+        select: the checkpoint that is ranked on test: of the best validation MRR, or the last.
+        allow_contaminated_selection: let ``best_valid`` look at a validation set that overlaps train or test.
+        ties: the rule of the headline metrics; results hold the optimistic and pessimistic ones beside it.
+    """
+
+    name: str
+    validation: Validation
+    carve_fraction: float = 0.05
+    carve_seed: int = 0
+    select: Select = "best_valid"
+    allow_contaminated_selection: bool = False
+    ties: Ties = "realistic"
+
+    def __post_init__(self) -> None:
+        for key, allowed in (("validation", Validation), ("select", Select), ("ties", Ties)):
+            if getattr(self, key) not in get_args(allowed):
+                raise InputError(f"protocol.{key} is '{getattr(self, key)}'; expected {' or '.join(get_args(allowed))}")
+        if not 0 < self.carve_fraction < 1:
+            raise InputError(f"protocol.carve_fraction is {self.carve_fraction}; expected a share between 0 and 1")
+
+    def prepare(self, graph: KnowledgeGraph) -> KnowledgeGraph:
+        """The graph to train and rank on: ``graph`` itself, or with a validation set carved out of train."""
+        if self.validation == "published":
+            return graph
+        found = contamination(graph)
+        if found.overlaps or found.repeats or found.rows == 0:
+            return carve_validation(graph, self.carve_fraction, self.carve_seed)
+        return graph
+
+    def check_selection(self, graph: KnowledgeGraph) -> None:
+        """Refuse to select on a validation set that is no hold-out.
+
+        Args:
+            graph: as :meth:`prepare` gave it.
+
+        Raises:
+            InputError: ``best_valid`` would look at triples of train or test, or there are no validation triples.
+        """
+        if self.select == "last_epoch":
+            return
+        found = contamination(graph)
+        ways_out = (
+            "protocol=clean (validates on triples carved out of train), protocol.select=last_epoch (trains for a "
+        )
+        ways_out += "fixed number of epochs)"
+        if found.rows == 0:
+            raise InputError(f"{graph.name} has no validation triples to select on; use {ways_out}")
+        if found.overlaps and not self.allow_contaminated_selection:
+            raise InputError(
+                f"the validation set of {graph.name} is no hold-out: of its {found.triples:,} distinct triples "
+                f"{found.in_train:,} are training triples and {found.in_test:,} are test triples, so selecting on it "
+                f"rewards memorising train and looks at test. Use {ways_out}, or, to repeat the mistake knowingly, "
+                "protocol.allow_contaminated_selection=true"
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """The protocol as plain values, for the result file."""
+        return asdict(self) | {"filter": "train + valid + test + filter_only"}
+
+
+def known_triples(graph: KnowledgeGraph) -> Tensor:
+    """The ``(n, 3)`` distinct triples that the filtered ranking leaves out: of all splits and ``filter_only``."""
+    return distinct(torch.cat([graph.triples("train", "valid", "test"), graph.filter_only]))

@@ -1,0 +1,109 @@
+"""Seeded splits that leave nothing unseen and leak no pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dhns.errors import InputError
+from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.triple_sets import distinct, occur_in
+
+
+def split_keeping_support(triples: Tensor, fractions: Sequence[float], seed: int) -> tuple[Tensor, ...]:
+    """Split triples into train and held-out sets, so that train supports whatever is held out.
+
+    Two rules hold. A triple leaves train only if each of its entities and its relation keep at least one training
+    triple. And triples on the same unordered pair ``{head, tail}`` stay together, so that an inverse, symmetric or
+    duplicate relation in train cannot give a held-out triple away.
+
+    Args:
+        triples: ``(n, 3)`` int64 rows ``(head, relation, tail)``.
+        fractions: the share of ``triples`` each held-out set gets, as far as the rules allow.
+        seed: of NumPy's ``default_rng``; the same seed gives the same split on every platform.
+
+    Returns:
+        Train, then one tensor per fraction; rows keep their order.
+
+    Raises:
+        InputError: the fractions are not shares that sum to less than 1, or no triple can be held out.
+    """
+    if any(not 0 <= fraction < 1 for fraction in fractions) or sum(fractions) >= 1:
+        raise InputError(f"held-out fractions {list(fractions)}: each must lie in [0, 1) and their sum below 1")
+    rows = triples.numpy()
+    targets = [round(fraction * len(rows)) for fraction in fractions]
+    assigned = torch.from_numpy(_assign(rows, targets, seed))
+    parts = tuple(triples[assigned == part] for part in range(len(targets) + 1))
+    for fraction, part in zip(fractions, parts[1:], strict=True):
+        if fraction > 0 and len(part) == 0:
+            raise InputError(
+                f"no triple of {len(rows)} could be held out for a share of {fraction:g}: the share is below one "
+                "triple, or every triple is the last of one of its entities or of its relation; give more triples or a "
+                "larger share"
+            )
+    return parts
+
+
+def carve_validation(graph: KnowledgeGraph, fraction: float = 0.05, seed: int = 0) -> KnowledgeGraph:
+    """A graph whose validation set is taken out of train, by the rule of :func:`split_keeping_support`.
+
+    The published validation triples that are in neither train nor test stay known to the ranker (``filter_only``).
+
+    Args:
+        graph: left as it is.
+        fraction: share of train to validate on.
+        seed: of the choice.
+
+    Raises:
+        InputError: the fraction is not a share, or no training triple can be held out.
+    """
+    train, valid = split_keeping_support(graph.train, [fraction], seed)
+    published = distinct(graph.valid)
+    retired = published[~occur_in(published, graph.triples("train", "test"), graph)]
+    note = (
+        f"validation set carved out of train: {len(valid)} of {len(graph.train)} training triples (fraction "
+        f"{fraction:g}, seed {seed}); of the {len(published)} distinct published validation triples, {len(retired)} "
+        "are in neither train nor test and only filter the ranking"
+    )
+    filter_only = distinct(torch.cat([graph.filter_only, retired]))
+    return replace(graph, train=train, valid=valid, filter_only=filter_only, notes=(*graph.notes, note))
+
+
+def _assign(rows: np.ndarray, targets: Sequence[int], seed: int) -> np.ndarray:
+    """``(n,)`` part of each row: 0 for train, ``k`` for the k-th held-out set."""
+    groups = _same_pair(rows)
+    entity_support = np.bincount(rows[:, [0, 2]].ravel())
+    relation_support = np.bincount(rows[:, 1])
+    assigned = np.zeros(len(rows), dtype=np.int64)
+    room = np.array(targets, dtype=np.int64)
+    for candidate in np.random.default_rng(seed).permutation(len(groups)):
+        if not room.any():
+            break
+        group = groups[candidate]
+        # the emptiest set first, so that later sets do not inherit only what the earlier ones left
+        part = int(np.argmax(room / np.maximum(targets, 1)))
+        if len(group) > room[part]:
+            continue
+        entities, entity_uses = np.unique(rows[group][:, [0, 2]], return_counts=True)
+        relations, relation_uses = np.unique(rows[group, 1], return_counts=True)
+        keeps_entities = (entity_support[entities] > entity_uses).all()
+        if keeps_entities and (relation_support[relations] > relation_uses).all():
+            entity_support[entities] -= entity_uses
+            relation_support[relations] -= relation_uses
+            assigned[group] = part + 1
+            room[part] -= len(group)
+    return assigned
+
+
+def _same_pair(rows: np.ndarray) -> list[np.ndarray]:
+    """Row numbers grouped by unordered pair of head and tail."""
+    if len(rows) == 0:
+        return []
+    pairs = np.sort(rows[:, [0, 2]], axis=1)
+    _, pair = np.unique(pairs, axis=0, return_inverse=True)
+    order = np.argsort(pair, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(pair[order])) + 1)
