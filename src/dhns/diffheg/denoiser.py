@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from dhns.errors import InputError
+
 
 def time_embedding(step: Tensor, width: int, base: float, endpoint: bool) -> Tensor:
     """Sinusoidal ``PE(t)`` of steps ``(...)``: ``(..., width)``, sines then cosines.
@@ -56,6 +58,10 @@ class Denoiser(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
+        if width % 2:
+            raise InputError(f"time is embedded in pairs of sine and cosine, but the width is {width}; make scorer.dim even")
+        if input_norm and identity:
+            raise InputError("a denoiser with input_norm has no place for an identity; set one of the two to false")
         hidden = int(hidden_factor * width)
         self.width, self.time_base, self.time_endpoint = width, time_base, time_mlp
         self.time_mlp = (

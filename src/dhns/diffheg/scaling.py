@@ -27,21 +27,25 @@ class RunningStandardizer(nn.Module):
         self.momentum, self.enabled = momentum, enabled
         self.register_buffer("mean", torch.zeros(views, width))
         self.register_buffer("deviation", torch.ones(views, width))
-        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("started", torch.zeros(views, 1, dtype=torch.bool))
 
     @torch.no_grad()
     def update(self, batch: Tensor, present: Tensor) -> None:
-        """Take a batch ``(views, rows, width)`` into account, rows masked by ``present`` ``(views, rows)``."""
+        """Take a batch ``(views, rows, width)`` into account, rows masked by ``present`` ``(views, rows)``.
+
+        A view of which the batch has fewer than two rows keeps its statistics: there is no deviation to learn from.
+        """
         if not self.enabled:
             return
         weight = present[..., None].to(batch.dtype)
-        count = weight.sum(1).clamp(min=1)
-        mean = (batch * weight).sum(1) / count
-        deviation = (((batch - mean[:, None]).square() * weight).sum(1) / count).sqrt().clamp(min=1e-6)
-        share = torch.where(self.started, self.momentum, 1.0)
+        count = weight.sum(1)
+        mean = (batch * weight).sum(1) / count.clamp(min=1)
+        variance = ((batch - mean[:, None]).square() * weight).sum(1) / count.clamp(min=1)
+        enough = count > 1
+        share = torch.where(self.started, self.momentum, 1.0) * enough
         self.mean.lerp_(mean, share)
-        self.deviation.lerp_(deviation, share)
-        self.started.fill_(True)
+        self.deviation.lerp_(variance.sqrt().clamp(min=1e-6), share)
+        self.started |= enough
 
     def standardize(self, value: Tensor) -> Tensor:
         """``(views, ..., width)`` embeddings to zero mean and unit variance."""

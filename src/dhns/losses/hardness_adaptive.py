@@ -78,24 +78,28 @@ class HardnessAdaptiveLoss(nn.Module):
         head_side = positives.head_side()
         relation = torch.stack([scorer.directed(positives.relation, side) for side in head_side])
         query = scorer.query(observed, relation)
-        by_view = {name: scorer.match(query, view) for name, view in negatives.views.items()}
+
+        def kinds(generated: Tensor) -> Tensor:
+            """``(L, K, B)`` scores of every kind of corruption with generated embeddings ``(L, 2, B, D)``."""
+            score = scorer.match(query, generated)
+            if not self.corrupt_both:
+                return score
+            both = scorer.match(scorer.query(generated[:, 1], relation[0]), generated[:, 0])
+            return torch.cat([score, both[:, None]], dim=1)
+
+        by_view = {name: kinds(view) for name, view in negatives.views.items()}
         present = torch.stack(list(negatives.present.values())).to(query.dtype)
         if self.joint_scoring == "separate":
             score = torch.cat(list(by_view.values()), dim=1)
-            weight = present.repeat_interleave(2, dim=0)
+            weight = present.repeat_interleave(score.shape[1] // len(by_view), dim=0)
         elif self.joint_scoring == "mean_score":
             stacked = torch.stack(list(by_view.values()), dim=2)
             score = (stacked * present).sum(2) / present.sum(0)
             weight = torch.ones_like(score[0])
         else:
-            fused = encoder.fuse(negatives.views, negatives.present)
-            score = scorer.match(query, fused)
+            score = kinds(encoder.fuse(negatives.views, negatives.present))
             weight = torch.ones_like(score[0])
-            if self.corrupt_both:
-                both = scorer.match(scorer.query(fused[:, 1], relation[0]), fused[:, 0])
-                score = torch.cat([score, both[:, None]], dim=1)
-                weight = torch.cat([weight, weight[:1]])
-        return GeneratedScores(score, weight, {name: value.detach() for name, value in by_view.items()})
+        return GeneratedScores(score, weight, {name: value[:, :2].detach() for name, value in by_view.items()})
 
     def terms(
         self, positive: Tensor, scores: GeneratedScores, levels: tuple[HardnessLevel, ...], scorer: Scorer

@@ -41,49 +41,37 @@ def two_columns(heading: str, rows: Iterable[tuple[str, str]]) -> Table:
 
 
 def comparison(results: Iterable[dict[str, Any]], split: str = "test") -> Table:
-    """One row per system and data set, means and deviations over seeds; the learning-free baseline first."""
-    results = list(results)
+    """One row per system and data set, means and deviations over seeds; first what learns nothing."""
+    by_dataset: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        by_dataset.setdefault(result["dataset"], []).append(result)
     table = Table(title=f"{split} split, filtered, realistic ranks, both sides, % (mean ± sd over seeds)")
-    for column in (
-        "data set",
-        "system",
-        "protocol",
-        "seeds",
-        "MRR",
-        "Hits@1",
-        "Hits@3",
-        "Hits@10",
-        "MRR unseen",
-        "train s",
-    ):
-        table.add_column(column, justify="left" if column in ("data set", "system", "protocol") else "right")
-    for dataset in sorted({r["dataset"] for r in results}):
-        of_dataset = [r for r in results if r["dataset"] == dataset]
-        baselines = [r["baseline"][split] for r in of_dataset if split in r.get("baseline", {})]
-        if baselines:
-            cells = [_percent(baselines[0][metric]) for metric in METRICS]
-            unseen = baselines[0].get("unseen/mrr")
-            table.add_row(dataset, "relation frequency", "", "", *cells, "" if unseen is None else _percent(unseen), "")
-        groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        for result in of_dataset:
-            groups.setdefault((title(result), result["protocol"]["name"]), []).append(result)
-        for (name, protocol), runs in sorted(groups.items(), key=lambda item: _mean(item[1], split, "mrr")):
-            cells = [_spread([r["metrics"][split][metric] for r in runs]) for metric in METRICS]
-            unseen_values = [r["metrics"][split]["unseen/mrr"] for r in runs if "unseen/mrr" in r["metrics"][split]]
-            seconds = statistics.mean(r["time"]["train_s"] for r in runs)
-            unseen_cell = _spread(unseen_values) if unseen_values else ""
-            table.add_row(dataset, name, protocol, str(len(runs)), *cells, unseen_cell, f"{seconds:.0f}")
+    texts = ("data set", "system", "negatives", "protocol")
+    for column in (*texts, "seeds", "MRR", "Hits@1", "Hits@3", "Hits@10", "MRR unseen", "train s"):
+        table.add_column(column, justify="left" if column in texts else "right")
+    for dataset, runs in sorted(by_dataset.items()):
+        baseline = runs[0]["baseline"][split]
+        table.add_row(dataset, "relation frequency", "", "", "", *_spreads([baseline]), "")
+        groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for run in runs:
+            sampler = run["config"]["negatives"]["_target_"].rsplit(".", 1)[-1].removesuffix("Sampler").lower()
+            groups.setdefault((title(run), sampler, run["protocol"]["name"]), []).append(run)
+        for names, seeds in sorted(groups.items(), key=lambda item: _mean(item[1], split, "mrr")):
+            seconds = statistics.mean(run["time"]["train_s"] for run in seeds)
+            cells = _spreads([run["metrics"][split] for run in seeds])
+            table.add_row(dataset, *names, str(len(seeds)), *cells, f"{seconds:.0f}")
         table.add_section()
     return table
 
 
 def title(result: dict[str, Any]) -> str:
-    """System, scorer, ablation and short hash of a run."""
-    scorer = result["config"]["scorer"]["_target_"].rsplit(".", 1)[-1]
+    """System, scorer, variant of the generator, ablation and short hash of a run."""
+    config = result["config"]
+    scorer = config["scorer"]["_target_"].rsplit(".", 1)[-1]
     parts = [result["system"]] if result["system"].lower() == scorer.lower() else [result["system"], scorer]
-    if result["ablated"] != "full":
-        parts.append(result["ablated"])
-    return f"{' '.join(parts)} [{result['config_hash']}]"
+    variant = (config.get("diffheg") or {}).get("name", "default")
+    parts += [name for name in (variant, result["ablated"]) if name not in ("default", "full")]
+    return " ".join([*dict.fromkeys(parts), f"#{result['config_hash']}"])
 
 
 def show(table: Table) -> None:
@@ -106,6 +94,12 @@ def _row(name: str, metrics: dict[str, float], prefix: str) -> list[str]:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.2f}"
+
+
+def _spreads(metrics: list[dict[str, float]]) -> list[str]:
+    """Cells of the headline metrics and of the MRR on unseen entities, where there are any."""
+    keys = (*METRICS, "unseen/mrr")
+    return [_spread([m[key] for m in metrics]) if all(key in m for m in metrics) else "" for key in keys]
 
 
 def _spread(values: list[float]) -> str:

@@ -70,7 +70,7 @@ class LevelDiagnostics:
                 self._dead.add(level.time)
                 log.warning(
                     "hardness level %g is dead in epoch %d: its gradient is %.1e, that of the sampled negatives %.1e; "
-                    "its negatives are too far from any entity for its margin (diffheg.generator.standardize=true, or a larger margin)",
+                    "its negatives are too far from any entity for its margin (standardize them, or raise the margin)",
                     level.time, epoch, gradient, sampled,
                 )  # fmt: skip
 
@@ -81,9 +81,11 @@ def _gradient_norm(term: Tensor, embeddings: Tensor) -> float:
 
 
 def _by_view(generated: GeneratedNegatives, scores: GeneratedScores, position: int) -> list[tuple[str, float, float]]:
-    """View, mean score and mean cosine to the true entity at one level."""
+    """View, mean score and mean cosine to the true entity at one level; of views that the step's positives have."""
     rows = []
     for name, mask in generated.present.items():
+        if not mask.any():
+            continue
         true = torch.stack([generated.positives.tail.views[name], generated.positives.head.views[name]])
         cosine = cosine_similarity(generated.views[name][position], true.detach(), dim=-1)[:, mask]
         score = scores.by_view[name][position][:, mask]

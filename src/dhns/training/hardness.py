@@ -25,8 +25,8 @@ def score_samples(module: LinkPredictionModule, triples: Tensor) -> dict[str, Te
         triples: ``(n, 3)``; at most 512 of them are used.
 
     Returns:
-        1-d tensors by name: ``true``, ``sampled``, and ``level_<time>`` as the loss scores it (views joined), beside
-        ``level_<time>/<view>`` for each view alone.
+        1-d tensors by name, none empty: ``true``, ``sampled``, and ``level_<time>`` as the loss scores it (views
+        joined), beside ``level_<time>/<view>`` for each view alone.
     """
     assert module.generator is not None
     generator = stream(module.seed, "hardness report", device=module.device)
@@ -49,4 +49,4 @@ def score_samples(module: LinkPredictionModule, triples: Tensor) -> dict[str, Te
         samples[f"level_{level.time:g}"] = scores.score[position][scores.weight > 0]
         for view, by_level in scores.by_view.items():
             samples[f"level_{level.time:g}/{view}"] = by_level[position][:, generated.present[view]].flatten()
-    return {name: score.cpu() for name, score in samples.items()}
+    return {name: score.cpu() for name, score in samples.items() if len(score) > 0}

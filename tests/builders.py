@@ -1,0 +1,31 @@
+"""What several test files build."""
+
+import torch
+
+from dhns.diffheg.negatives import EmbeddedPositives, GeneratedNegatives
+from dhns.encoders.attention_fusion import AttentionFusion
+from dhns.models.kge_model import KGEModel
+
+
+def small_model(graph, scorer, dtype=torch.float64):
+    """A fusing model whose attention is far from uniform."""
+    torch.manual_seed(0)
+    model = KGEModel(AttentionFusion(graph, scorer), scorer, graph.num_relations).to(dtype)
+    with torch.no_grad():
+        model.encoder.attention.weight.mul_(5)
+    return model
+
+
+def embedded(model, triples):
+    """Positives ``(B, 3)`` as the training step embeds them."""
+    encoded, head, tail, _ = model.encode_batch(triples, triples[:, :0])
+    return EmbeddedPositives(encoded.rows(head), model.relations[triples[:, 1]], encoded.rows(tail))
+
+
+def noise_negatives(positives, levels, seed=0):
+    """Random embeddings in the place of a generator's."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (levels, 2, *positives.head.joint.shape)
+    views = {name: 0.5 * torch.randn(shape, generator=generator, dtype=torch.float64) for name in positives.head.views}
+    present = dict(zip(views, positives.present(tuple(views)), strict=True))
+    return GeneratedNegatives(positives, views, present)

@@ -1,0 +1,354 @@
+"""DiffHEG: what it learns from, where its chains go and are tapped; and the Gaussian control."""
+
+from functools import partial
+
+import pytest
+import torch
+from builders import embedded, small_model
+
+from dhns.diffheg.denoiser import Denoiser
+from dhns.diffheg.gaussian import GaussianNegatives
+from dhns.diffheg.generator import DiffHEG
+from dhns.diffheg.levels import HardnessLevel
+from dhns.diffheg.schedule import NoiseSchedule
+from dhns.encoders.encoder import Encoded
+from dhns.diffheg.negatives import EmbeddedPositives
+from dhns.errors import InputError
+from dhns.randomness import stream
+from dhns.scorers.distmult import DistMult
+from dhns.scorers.rotate import RotatE
+
+STEPS = 20
+LEVELS = tuple(HardnessLevel(time) for time in (0.1, 0.25, 0.5))  # steps 2, 5, 10
+
+
+@pytest.fixture
+def model(toy_graph):
+    return small_model(toy_graph, RotatE(3), torch.float32)
+
+
+@pytest.fixture
+def positives(model, toy_graph):
+    return embedded(model, toy_graph.train)
+
+
+@pytest.fixture
+def make(model):
+    """Makes a small DiffHEG whose denoiser keeps a record of its calls."""
+
+    def build(denoiser=None, **options):
+        torch.manual_seed(1)
+        generator = DiffHEG(
+            model.encoder,
+            model.scorer,
+            options.pop("levels", LEVELS),
+            NoiseSchedule("cosine", STEPS),
+            partial(Denoiser, hidden_factor=2.0, **(denoiser or {})),
+            **options,
+        )
+        generator.calls = []
+        generator.denoiser.register_forward_hook(
+            lambda _, args, output: generator.calls.append((*(arg.detach() for arg in args), output.detach()))
+        )
+        return generator
+
+    return build
+
+
+def true_entities(positives, views):
+    """``(V, 2, B, D)``: tails, then heads."""
+    return torch.stack([torch.stack([positives.tail.views[v], positives.head.views[v]]) for v in views])
+
+
+# --- what it learns from ------------------------------------------------------------------------------------------
+
+
+def test_conditions_are_of_the_observed_entity_of_each_view_and_side(make, model, positives):
+    generator = make()
+    found = generator.condition(positives)
+    for v, view in enumerate(generator.view_names):
+        for row in range(len(positives.relation)):
+            relation = positives.relation[row]
+            head, tail = positives.head.views[view][row], positives.tail.views[view][row]
+            torch.testing.assert_close(found[v, 0, row], model.scorer.query(head, relation))
+            torch.testing.assert_close(found[v, 1, row], model.scorer.query(tail, -relation))
+
+
+@pytest.mark.parametrize("loss_kind", ["mse", "l1"])
+@pytest.mark.parametrize("prediction", ["noise", "velocity"])
+def test_loss_is_the_error_on_present_rows(make, positives, loss_kind, prediction):
+    generator = make(loss_kind=loss_kind, prediction=prediction)
+    loss = generator.loss(positives, stream(0, "diffusion"))
+    ((noisy, step, _, predicted),) = generator.calls
+    clean = true_entities(positives, generator.view_names)
+    signal, deviation = generator.schedule.signal(step), generator.schedule.noise(step)
+    noise = (noisy - signal * clean) / deviation
+    target = noise if prediction == "noise" else signal * noise - deviation * clean
+    error = (predicted - target).square() if loss_kind == "mse" else (predicted - target).abs()
+    expected = 0.0
+    for v, view in enumerate(generator.view_names):
+        present = positives.head.present[view] & positives.tail.present[view]
+        expected += sum(error[v, side, present].mean() for side in (0, 1))
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=0)
+    assert noise.std().item() == pytest.approx(1, abs=0.1)
+
+
+def test_every_step_of_the_chain_is_learned(make, positives):
+    generator = make()
+    for counter in range(30):
+        generator.loss(positives, stream(0, "diffusion", counter))
+    drawn = torch.cat([step.flatten() for _, step, _, _ in generator.calls])
+    assert drawn.unique().tolist() == list(range(1, STEPS + 1))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_noise_and_step_of_the_two_sides(make, positives, shared):
+    generator = make(shared_noise=shared)
+    generator.loss(positives, stream(0, "diffusion"))
+    ((noisy, step, _, _),) = generator.calls
+    noise = noisy - generator.schedule.signal(step) * true_entities(positives, generator.view_names)
+    assert torch.equal(step[:, 0], step[:, 1]) == shared
+    assert torch.allclose(noise[:, 0], noise[:, 1], atol=1e-6) == shared
+    assert not torch.equal(step[0], step[1]), "views draw their own steps"
+
+
+@pytest.mark.parametrize("detach", [False, True])
+def test_gradient_of_the_diffusion_loss(make, model, positives, detach):
+    generator = make(detach_inputs=detach)
+    generator.loss(positives, stream(0, "diffusion")).backward()
+    assert all(p.grad is not None for p in generator.parameters())
+    reached = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+    assert bool(reached) != detach
+    assert detach or {"relations", "encoder.structure", "encoder.projections.visual.weight"} <= reached
+
+
+def test_model_is_no_part_of_the_generator(make, model):
+    own = {id(p) for p in make().parameters()}
+    assert own.isdisjoint(id(p) for p in model.parameters())
+    assert not any("scorer" in name or "encoder" in name for name in make().state_dict())
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_the_denoiser_sees_standardised_embeddings(make, positives, standardize):
+    generator = make(standardize=standardize)
+    generator.loss(positives, stream(0, "diffusion"))
+    ((noisy, step, prepared, _),) = generator.calls
+    clean, condition = true_entities(positives, generator.view_names), generator.condition(positives)
+    if standardize:
+        for v, view in enumerate(generator.view_names):
+            present = (positives.head.present[view] & positives.tail.present[view]).repeat(2)
+            for value in (clean, condition):
+                rows = value[v].flatten(0, 1)[present]
+                value[v] = (value[v] - rows.mean(0)) / rows.std(0, correction=0)
+    identity = torch.arange(2 * len(clean)).view(-1, 2, 1)
+    torch.testing.assert_close(prepared, generator.denoiser.prepare(condition, identity), rtol=1e-4, atol=1e-4)
+    noise = (noisy - generator.schedule.signal(step) * clean) / generator.schedule.noise(step)
+    assert noise.std().item() == pytest.approx(1, abs=0.1)
+
+
+def test_structure_alone(make, positives):
+    generator = make(multimodal=False)
+    assert generator.view_names == ("structure",)
+    assert set(generator.generate(positives, stream(0, "generation")).views) == {"structure"}
+
+
+# --- where its chains go ------------------------------------------------------------------------------------------
+
+
+def test_own_chains_take_ddpm_steps_and_are_tapped_at_the_levels(make, positives):
+    generator = make()
+    samples = generator.sample(positives, stream(0, "generation"))
+    assert [int(step) for _, step, _, _ in generator.calls] == list(range(STEPS, 2, -1))
+    states = {int(step): noisy for noisy, step, _, _ in generator.calls}
+    assert states[STEPS].shape == (3, 2, len(positives.relation), 6)
+    assert states[STEPS].std().item() == pytest.approx(1, abs=0.1)
+    for position, step in enumerate((2, 5, 10)):
+        if step in states:
+            torch.testing.assert_close(samples[:, position], states[step])
+    assert samples.shape == (3, 3, *states[STEPS].shape[1:])
+    # the state below each one is within five deviations of the DDPM mean of the predicted noise
+    for noisy, step, _, output in generator.calls[:-1]:
+        mean = generator.schedule.ancestral(noisy, step, output, torch.zeros_like(noisy))
+        beta = 1 - generator.schedule.alpha_bar[step] / generator.schedule.alpha_bar[step - 1]
+        drawn = (states[int(step) - 1] - mean) / beta.sqrt()
+        assert drawn.abs().max() < 5
+        assert drawn.std().item() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(("prediction", "sampling_steps"), [("noise", 4), ("velocity", 4), ("velocity", None)])
+def test_strided_chains_take_ddim_steps(make, positives, prediction, sampling_steps):
+    generator = make(prediction=prediction, sampling_steps=sampling_steps, eta=0.0)
+    samples = generator.sample(positives, stream(0, "generation"))
+    times = [int(step) for _, step, _, _ in generator.calls]
+    assert times == ([20, 16, 11, 10, 6, 5] if sampling_steps else list(range(20, 2, -1)))
+    following = [*(noisy for noisy, _, _, _ in generator.calls[1:]), samples[:, 0]]
+    alpha_bar = generator.schedule.alpha_bar
+    for (noisy, now, _, output), then, found in zip(generator.calls, [*times[1:], 2], following, strict=True):
+        signal, deviation = alpha_bar[now].sqrt(), (1 - alpha_bar[now]).sqrt()
+        epsilon = output if prediction == "noise" else deviation * noisy + signal * output
+        clean = (noisy - deviation * epsilon) / signal
+        expected = alpha_bar[then].sqrt() * clean + (1 - alpha_bar[then]).sqrt() * epsilon
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_strides_need_no_noise_unless_eta(make, positives):
+    first, second = (make(sampling_steps=4, eta=eta).sample(positives, stream(0, "generation")) for eta in (0.0, 1.0))
+    assert not torch.equal(first, second)
+
+
+def test_head_chain_from_the_tail(make, positives):
+    """At a tapped x_k the head is one more step from the tail's x_k, with the tail's time k + 1; it is not fed back."""
+    generator = make(head_chain="from_tail")
+    samples = generator.sample(positives, stream(0, "generation"))
+    prepared = generator.denoiser.prepare(generator.condition(positives), None)
+    tails = [call for call in generator.calls if torch.equal(call[2], prepared[:, :1])]
+    heads = [call for call in generator.calls if torch.equal(call[2], prepared[:, 1:])]
+    assert len(tails) + len(heads) == len(generator.calls)
+    assert [int(step) for _, step, _, _ in tails] == list(range(STEPS, 2, -1))
+    assert [int(step) for _, step, _, _ in heads] == [11, 6, 3]
+    by_step = {int(step): noisy for noisy, step, _, _ in tails}
+    for (noisy, step, _, output), position in zip(heads, (2, 1, 0), strict=True):
+        torch.testing.assert_close(noisy, samples[:, position, :1])
+        if int(step) - 1 in by_step:
+            torch.testing.assert_close(by_step[int(step) - 1], samples[:, position, :1])
+        mean = generator.schedule.ancestral(noisy, step, output, torch.zeros_like(noisy))
+        beta = 1 - generator.schedule.alpha_bar[step] / generator.schedule.alpha_bar[step - 1]
+        drawn = (samples[:, position, 1:] - mean) / beta.sqrt()
+        assert drawn.abs().max() < 5
+        assert drawn.std().item() == pytest.approx(1, abs=0.15)
+
+
+def test_head_chain_from_the_tail_has_no_strides(make):
+    with pytest.raises(InputError, match="set sampling_steps=null"):
+        make(head_chain="from_tail", sampling_steps=4)
+
+
+def test_samples_are_restored_to_the_scale_of_the_embeddings(make, positives):
+    generator = make(standardize=True)
+    generator.loss(positives, stream(0, "diffusion"))
+    generator.calls.clear()
+    samples = generator.sample(positives, stream(0, "generation"))
+    state = next(noisy for noisy, step, _, _ in generator.calls if int(step) == 5)
+    deviation, mean = (part[:, None, None] for part in (generator.latents.deviation, generator.latents.mean))
+    torch.testing.assert_close(samples[:, 1], state * deviation + mean)
+
+
+def test_copies_are_chains_of_their_own(make, positives):
+    generator = make(copies=2)
+    assert generator.levels == LEVELS * 2
+    samples = generator.sample(positives, stream(0, "generation"))
+    assert samples.shape[1] == 6
+    assert len(generator.calls) == 2 * 18
+    assert not torch.equal(samples[:, :3], samples[:, 3:])
+
+
+def test_shuffled_conditions_are_those_of_other_positives(make, positives):
+    generator = make(condition_on="shuffled")
+    generator.sample(positives, stream(0, "generation"))
+    own = generator.denoiser.prepare(generator.condition(positives), None)
+    used = generator.calls[0][2]
+    assert not torch.equal(used, own)
+    order = [int((own[0, 0] - row).abs().sum(1).argmin()) for row in used[0, 0]]
+    assert sorted(order) == list(range(len(order)))
+    assert torch.equal(used, own[:, :, order])
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_a_stream_fixes_loss_and_samples(make, positives, standardize):
+    before = torch.get_rng_state()
+    first, again = make(standardize=standardize), make(standardize=standardize)
+    torch.set_rng_state(before)
+    for draw in ("loss", "sample"):
+        torch.testing.assert_close(
+            getattr(first, draw)(positives, stream(0, "a")), getattr(again, draw)(positives, stream(0, "a")), rtol=0, atol=0
+        )
+    assert torch.equal(torch.get_rng_state(), before), "nothing but the stream is drawn from"
+    assert not torch.equal(first.sample(positives, stream(0, "a")), first.sample(positives, stream(0, "b")))
+
+
+# --- what it hands over -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["diffheg", "gaussian"])
+def generator(request, make, model):
+    if request.param == "diffheg":
+        return make(rows=4)
+    return GaussianNegatives(model.encoder, model.scorer, LEVELS, rows=4)
+
+
+def test_generated_negatives_are_constants_for_the_first_rows(generator, positives):
+    generated = generator.generate(positives, stream(0, "generation"))
+    assert tuple(generated.views) == generator.view_names
+    for view, value in generated.views.items():
+        assert value.shape == (len(LEVELS), 2, 4, 6)
+        assert not value.requires_grad
+        both = positives.head.present[view][:4] & positives.tail.present[view][:4]
+        assert torch.equal(generated.present[view], both)
+    assert generated.positives.head.joint.requires_grad
+    torch.testing.assert_close(generated.positives.tail.joint, positives.tail.joint[:4])
+    torch.testing.assert_close(generated.positives.relation, positives.relation[:4])
+
+
+def test_the_generator_learns_from_the_first_rows(make, positives):
+    generator = make(rows=4)
+    generator.loss(positives, stream(0, "diffusion"))
+    assert generator.calls[0][0].shape[2] == 4
+
+
+def test_gaussian_control_has_the_norm_of_the_true_entity(model, positives):
+    generator = GaussianNegatives(model.encoder, model.scorer, LEVELS)
+    samples = generator.sample(positives, stream(0, "generation"))
+    expected = true_entities(positives, generator.view_names).norm(dim=-1)
+    torch.testing.assert_close(samples.norm(dim=-1), expected[:, None].expand(-1, len(LEVELS), -1, -1))
+    assert len(samples.flatten(0, -2).unique(dim=0)) == samples[..., 0].numel(), "every direction is drawn anew"
+
+
+def test_gaussian_control_has_nothing_to_learn(model, positives):
+    generator = GaussianNegatives(model.encoder, model.scorer, LEVELS)
+    assert list(generator.parameters()) == []
+    assert generator.loss(positives, stream(0, "diffusion")) is None
+
+
+# --- that it learns -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world():
+    """Heads, relations and tails of unit scale of which the tail is the product, so that the condition tells it all."""
+    draw = torch.Generator().manual_seed(0)
+    head, relation = torch.randn(64, 4, generator=draw), torch.randn(64, 4, generator=draw).sign()
+    there = torch.ones(64, dtype=torch.bool)
+
+    def encoded(vectors):
+        return Encoded(vectors, {"structure": vectors}, {"structure": there})
+
+    return EmbeddedPositives(encoded(head), relation, encoded(head * relation))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"prediction": "noise"}, {"prediction": "velocity", "sampling_steps": 8}, {"prediction": "noise", "standardize": True}],
+    ids=["noise", "velocity", "standardised"],
+)
+def test_it_learns_to_imitate_and_hardness_falls_with_time(world, options):
+    class Width:
+        view_names, width = ("structure",), 4
+
+    torch.manual_seed(0)
+    levels = [HardnessLevel(time) for time in (0.05, 0.3, 0.6, 1.0)]
+    denoiser = partial(Denoiser, hidden_factor=16.0, output_norm=False, activation="silu")
+    generator = DiffHEG(Width, DistMult(4), levels, NoiseSchedule("cosine", STEPS), denoiser, **options)
+    optimizer = torch.optim.Adam(generator.parameters(), lr=1e-2)
+    losses = []
+    for counter in range(300):
+        loss = generator.loss(world, stream(0, "diffusion", counter))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-20:]) < 0.5 * sum(losses[:20])
+    samples = generator.generate(world, stream(0, "generation")).views["structure"]
+    true = torch.stack([world.tail.joint, world.head.joint])
+    distance = (samples - true).norm(dim=-1).mean((1, 2)).tolist()
+    assert distance == sorted(distance)
+    assert distance[0] < 0.4 * distance[-1]

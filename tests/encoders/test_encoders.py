@@ -1,0 +1,142 @@
+"""Views, attention over the present ones, and what an optimizer and a checkpoint get to see."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from dhns.encoders.attention_fusion import AttentionFusion
+from dhns.encoders.structural import StructuralEncoder
+from dhns.errors import InputError
+from dhns.graph.knowledge_graph import Modality
+from dhns.scorers.distmult import DistMult
+
+WIDTH = 4
+
+
+@pytest.fixture
+def scorer():
+    return DistMult(WIDTH)
+
+
+@pytest.fixture
+def partial(toy_graph):
+    """Name and mask of the modality that some entities lack."""
+    return next((name, m.present) for name, m in toy_graph.modalities.items() if not m.present.all())
+
+
+@pytest.fixture(params=[StructuralEncoder, AttentionFusion])
+def encoder(request, toy_graph, scorer):
+    torch.manual_seed(0)
+    return request.param(toy_graph, scorer)
+
+
+def with_features(graph, name, features):
+    modality = Modality(features, graph.modalities[name].present)
+    return dataclasses.replace(graph, modalities={**graph.modalities, name: modality})
+
+
+def fused(graph, scorer):
+    torch.manual_seed(0)
+    encoder = AttentionFusion(graph, scorer)
+    with torch.no_grad():
+        encoder.attention.weight.mul_(10)  # far from the mean of the views
+    return encoder
+
+
+def test_selected_entities_are_encoded_as_they_are_among_all(encoder):
+    entity = torch.tensor([3, 0, 3, 7])
+    some, everything = encoder(entity), encoder().rows(entity)
+    torch.testing.assert_close(some.joint, everything.joint)
+    for name in encoder.view_names:
+        torch.testing.assert_close(some.views[name], everything.views[name])
+        assert torch.equal(some.present[name], everything.present[name])
+
+
+def test_views_are_named_in_order(encoder):
+    encoded = encoder()
+    assert tuple(encoded.views) == tuple(encoded.present) == encoder.view_names
+    assert encoder.view_names[0] == "structure"
+    assert encoded.joint.shape == (encoder.num_entities, encoder.width)
+
+
+def test_joint_embedding_is_the_attention_over_present_views(toy_graph, scorer):
+    encoder = fused(toy_graph, scorer)
+    encoded = encoder()
+    w = encoder.attention.weight[0]
+    for entity in range(toy_graph.num_entities):
+        views = [v[entity] for name, v in encoded.views.items() if encoded.present[name][entity]]
+        shares = torch.stack([torch.exp(w @ view.tanh()) for view in views])
+        expected = sum(share * view for share, view in zip(shares / shares.sum(), views, strict=True))
+        torch.testing.assert_close(encoded.joint[entity], expected)
+
+
+def test_absent_views_do_not_influence_the_joint_embedding(toy_graph, scorer, partial):
+    name, present = partial
+    changed = toy_graph.modalities[name].features.clone()
+    changed[~present] = 100
+    before, after = (fused(graph, scorer)() for graph in (toy_graph, with_features(toy_graph, name, changed)))
+    assert not torch.equal(before.views[name][~present], after.views[name][~present])
+    torch.testing.assert_close(before.joint, after.joint)
+
+
+def test_absent_views_get_no_gradient(toy_graph, scorer, partial):
+    name, present = partial
+    encoder = fused(toy_graph, scorer)
+    encoded = encoder()
+    gradient = torch.autograd.grad(encoded.joint.square().sum(), encoded.views[name])[0].abs().sum(1)
+    assert (gradient[present] > 0).all()
+    assert (gradient[~present] == 0).all()
+
+
+def test_generated_views_are_fused_as_real_ones_are(toy_graph, scorer):
+    encoder = fused(toy_graph, scorer)
+    encoded = encoder()
+    stacked = {name: view.expand(3, 2, *view.shape) for name, view in encoded.views.items()}
+    torch.testing.assert_close(encoder.fuse(stacked, encoded.present), encoded.joint.expand(3, 2, -1, -1))
+
+
+def test_structure_alone_needs_no_attention(toy_graph, scorer):
+    encoder = AttentionFusion(toy_graph, scorer, modalities=[])
+    encoded = encoder()
+    assert encoder.view_names == ("structure",)
+    assert torch.equal(encoded.joint, encoder.structure)
+
+
+def test_frozen_features_are_out_of_reach_of_optimizer_and_checkpoint(toy_graph, scorer):
+    encoder = AttentionFusion(toy_graph, scorer)
+    assert {name for name, _ in encoder.named_buffers()} >= {f"features_{m}" for m in toy_graph.modalities}
+    stored = {*dict(encoder.named_parameters()), *encoder.state_dict()}
+    assert not any(name.startswith(("features_", "present_")) for name in stored)
+
+
+def test_trained_features_are_parameters(toy_graph, scorer):
+    encoder = AttentionFusion(toy_graph, scorer, train_features=True)
+    for name in toy_graph.modalities:
+        assert isinstance(getattr(encoder, f"features_{name}"), torch.nn.Parameter)
+        assert f"features_{name}" in encoder.state_dict()
+    encoder().joint.sum().backward()
+    assert all(parameter.grad is not None for parameter in encoder.parameters())
+
+
+def test_training_features_leaves_those_of_the_graph_alone(toy_graph, scorer):
+    name = next(iter(toy_graph.modalities))
+    before = toy_graph.modalities[name].features.clone()
+    encoder = AttentionFusion(toy_graph, scorer, train_features=True)
+    with torch.no_grad():
+        getattr(encoder, f"features_{name}").add_(1)
+    assert torch.equal(toy_graph.modalities[name].features, before)
+
+
+def test_initialisation_range(toy_graph):
+    structure = StructuralEncoder(toy_graph, DistMult(64, init_range=0.3)).structure
+    assert 0.25 < structure.abs().max() <= 0.3
+
+
+def test_modalities_can_be_chosen(toy_graph, scorer, partial):
+    assert AttentionFusion(toy_graph, scorer, modalities=[partial[0]]).view_names == ("structure", partial[0])
+
+
+def test_a_modality_that_the_graph_lacks_is_named(toy_graph, scorer):
+    with pytest.raises(InputError, match=rf"{toy_graph.name} has no modality 'smell' \(it has: .*encoder.modalities"):
+        AttentionFusion(toy_graph, scorer, modalities=["smell"])
