@@ -162,12 +162,12 @@ def test_own_chains_take_ddpm_steps_and_are_tapped_at_the_levels(make, positives
     states = {int(step): noisy for noisy, step, _, _ in generator.calls}
     assert states[STEPS].shape == (3, 2, len(positives.relation), 6)
     assert states[STEPS].std().item() == pytest.approx(1, abs=0.1)
-    for position, step in enumerate((2, 5, 10)):
-        if step in states:
-            torch.testing.assert_close(samples[:, position], states[step])
     assert samples.shape == (3, 3, *states[STEPS].shape[1:])
+    assert torch.equal(samples[:, 1], states[5])
+    assert torch.equal(samples[:, 2], states[10])
+    states[2] = samples[:, 0]
     # the state below each one is within five deviations of the DDPM mean of the predicted noise
-    for noisy, step, _, output in generator.calls[:-1]:
+    for noisy, step, _, output in generator.calls:
         mean = generator.schedule.ancestral(noisy, step, output, torch.zeros_like(noisy))
         beta = 1 - generator.schedule.alpha_bar[step] / generator.schedule.alpha_bar[step - 1]
         drawn = (states[int(step) - 1] - mean) / beta.sqrt()

@@ -1,0 +1,262 @@
+"""One training step: who learns from what, and that every shipped combination takes it."""
+
+import logging
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from dhns.diffheg.gaussian import GaussianNegatives
+
+SCORERS = ("transe", "rotate", "distmult", "complex")
+GENERATORS = ("paper", "reference", "default", "gaussian", "none")
+FULL = ("encoder.train_features=false", "regularizer=none")
+
+
+def snapshot(module):
+    return {name: p.detach().clone() for name, p in module.named_parameters()}
+
+
+def changed(before, after):
+    """Which of ``model`` and ``generator`` have a parameter that differs."""
+    return {name.split(".")[0] for name, value in after.items() if not torch.equal(value, before[name])}
+
+
+class Watch(pl.Callback):
+    """Before each optimizer's step: parameters, and the parts of the module that have a gradient."""
+
+    def __init__(self):
+        self.states, self.with_gradient = [], []
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        self.states.append(snapshot(pl_module))
+        parts = {name.split(".")[0] for name, p in pl_module.named_parameters() if p.grad is not None and p.grad.any()}
+        self.with_gradient.append(parts)
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        self.states.append(snapshot(pl_module))
+
+
+@pytest.mark.parametrize("diffheg", GENERATORS)
+@pytest.mark.parametrize("scorer", SCORERS)
+def test_every_combination_takes_a_step(make_module, step, scorer, diffheg):
+    module = make_module(f"scorer={scorer}", f"diffheg={diffheg}")
+    before = snapshot(module)
+    metrics = step(module).callback_metrics
+    assert {"train/loss", "train/loss_kgc"} <= set(metrics)
+    assert ("train/loss_generated" in metrics) == (diffheg != "none")
+    assert ("train/loss_diffusion" in metrics) == (diffheg not in ("none", "gaussian"))
+    assert all(value.isfinite() for value in metrics.values())
+    after = snapshot(module)
+    assert all(value.isfinite().all() for value in after.values())
+    assert changed(before, after) == ({"model"} if diffheg in ("none", "gaussian") else {"model", "generator"})
+    assert module.batches_seen == 1
+
+
+@pytest.mark.parametrize("model", ["transe", "rotate", "distmult", "complex"])
+def test_unimodal_models_take_a_step(make_module, step, model):
+    module = make_module(f"model={model}")
+    assert module.generator is None
+    assert step(module).callback_metrics["train/loss"].isfinite()
+
+
+@pytest.mark.parametrize(
+    "ablation", ["no_mhld", "no_hal", "no_ntat", "single_level", "no_mmc", "gaussian", "no_diffheg"]
+)
+def test_ablations_take_a_step(make_module, step, ablation):
+    assert step(make_module(f"ablation={ablation}")).callback_metrics["train/loss"].isfinite()
+
+
+@pytest.mark.parametrize(
+    "override", ["regularizer=n3", "negatives=uniform", "encoder.train_features=true", "diffheg.generator.copies=2"]
+)
+def test_options_take_a_step(make_module, step, override):
+    assert step(make_module(override)).callback_metrics["train/loss"].isfinite()
+
+
+def test_regulariser_adds_its_penalty(make_module, step):
+    plain, penalised = (make_module("model=distmult", f"regularizer={kind}") for kind in ("none", "n3"))
+    penalty = penalised.regularizer(penalised.model, None).item()
+    losses = [step(module).callback_metrics["train/loss"].item() for module in (plain, penalised)]
+    assert losses[1] - losses[0] == pytest.approx(penalty, rel=1e-2)
+
+
+def test_loss_is_that_of_sampled_plus_lambda_times_that_of_generated_negatives(make_module, step):
+    metrics = step(make_module("diffheg.weight=0.7")).callback_metrics
+    parts = metrics["train/loss_kgc"] + 0.7 * metrics["train/loss_generated"]
+    torch.testing.assert_close(metrics["train/loss"], parts)
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_gradients_of_the_diffusion_loss(make_module, step, detach):
+    watch = Watch()
+    step(make_module(f"diffheg.generator.detach_inputs={str(detach).lower()}"), [watch])
+    of_generator_step, of_model_step = watch.with_gradient
+    assert of_generator_step == ({"generator"} if detach else {"generator", "model"})
+    assert "model" in of_model_step
+
+
+def test_leaked_gradients_add_to_those_of_the_model(make_module, step):
+    """With ``detach_inputs=false`` the model's step sees the diffusion loss too, from the same backward pass."""
+
+    class Gradients(pl.Callback):
+        def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+            self.last = pl_module.model.relations.grad
+            self.seen = [*getattr(self, "seen", []), None if self.last is None else self.last.clone()]
+
+    with_leak, without = Gradients(), Gradients()
+    for callback, detach in ((with_leak, "false"), (without, "true")):
+        step(make_module(f"diffheg.generator.detach_inputs={detach}", "diffheg.weight=0.0"), [callback])
+    leaked, total = with_leak.seen
+    nothing, own = without.seen
+    assert nothing is None
+    torch.testing.assert_close(total - leaked, own, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("diffheg", ["default", "paper", "reference"])
+def test_each_optimizer_steps_its_own_parameters(make_module, step, diffheg):
+    watch = Watch()
+    step(make_module(f"diffheg={diffheg}"), [watch])
+    start, between, end = watch.states
+    assert changed(start, between) == {"generator"}
+    assert changed(between, end) == {"model"}
+
+
+@pytest.mark.parametrize("diffheg", GENERATORS)
+@pytest.mark.parametrize("train_features", [False, True])
+def test_optimizers_share_nothing_and_miss_nothing(make_module, diffheg, train_features):
+    module = make_module(f"diffheg={diffheg}", f"encoder.train_features={str(train_features).lower()}")
+    owned = [
+        {id(p) for group in c["optimizer"].param_groups for p in group["params"]} for c in module.configure_optimizers()
+    ]
+    assert len(owned) == (1 if diffheg in ("none", "gaussian") else 2)
+    assert sum(map(len, owned)) == len(set().union(*owned))
+    assert set().union(*owned) == {id(p) for p in module.parameters() if p.requires_grad}
+    assert owned[0] == {id(p) for p in module.model.parameters()}
+    features = {id(getattr(module.model.encoder, f"features_{name}")) for name in module.graph.modalities}
+    assert features <= owned[0] if train_features else features.isdisjoint(owned[0])
+
+
+def test_learning_rates_are_separate(make_module):
+    module = make_module("optimization.optimizer.lr=0.25", "diffheg.optimization.optimizer.lr=0.125")
+    assert [c["optimizer"].param_groups[0]["lr"] for c in module.configure_optimizers()] == [0.25, 0.125]
+
+
+def test_gradients_are_clipped_per_optimizer(make_module, step):
+    class Norms(pl.Callback):
+        def __init__(self):
+            self.norms = []
+
+        def on_before_zero_grad(self, trainer, pl_module, optimizer):
+            pass
+
+        def on_train_batch_end(self, trainer, pl_module, *_):
+            for part in (pl_module.model, pl_module.generator):
+                squares = sum(p.grad.square().sum().item() for p in part.parameters() if p.grad is not None)
+                self.norms.append(squares**0.5)
+
+    norms = Norms()
+    step(make_module("optimization.clip_norm=1e-3", "diffheg.optimization.clip_norm=null"), [norms])
+    assert norms.norms[0] == pytest.approx(1e-3, rel=1e-3)
+    assert norms.norms[1] > 1e-2
+
+
+def test_schedules_step_once_per_epoch(make_module, fit):
+    schedule = "{_target_: torch.optim.lr_scheduler.ExponentialLR, _partial_: true, gamma: 0.5}"
+    module = make_module(f"optimization.scheduler={schedule}", "optimization.optimizer.lr=0.4")
+    fit(module, max_epochs=2)
+    model_optimizer, generator_optimizer = module.optimizers()
+    assert model_optimizer.param_groups[0]["lr"] == pytest.approx(0.1)
+    assert generator_optimizer.param_groups[0]["lr"] == pytest.approx(1e-3, rel=10)
+
+
+def test_every_level_of_the_default_has_a_gradient(make_module, step, caplog):
+    module = make_module("diffheg=default")
+    with caplog.at_level(logging.WARNING, logger="dhns"):
+        step(module)
+    report = module.diagnostics.report
+    assert report["sampled/gradient"] > 0
+    assert all(report[f"level_{level.time:g}/gradient"] > 0 for level in module.generator.levels if level.weight > 0)
+
+
+@pytest.fixture
+def far_away(monkeypatch):
+    """Negatives a thousand times too long."""
+    sample = GaussianNegatives.sample
+    monkeypatch.setattr(GaussianNegatives, "sample", lambda *args: 1000 * sample(*args))
+
+
+@pytest.mark.usefixtures("far_away")
+def test_levels_too_far_away_are_reported_dead_once(make_module, fit, caplog):
+    module = make_module("diffheg=gaussian")
+    with caplog.at_level(logging.WARNING, logger="dhns.training.diagnostics"):
+        fit(module, max_epochs=2, limit_train_batches=1, limit_val_batches=0)
+    warnings = [r.getMessage() for r in caplog.records if r.name == "dhns.training.diagnostics"]
+    levels = [level for level in module.generator.levels if level.weight > 0]
+    assert len(warnings) == len(levels)
+    for level, warning in zip(levels, warnings, strict=True):
+        assert warning.startswith(f"hardness level {level.time:g} is dead in epoch 0")
+        assert module.diagnostics.report[f"level_{level.time:g}/gradient"] == 0
+
+
+def test_living_levels_are_not_reported_dead(make_module, step, caplog):
+    with caplog.at_level(logging.WARNING, logger="dhns.training.diagnostics"):
+        step(make_module("diffheg=gaussian"))
+    assert not caplog.records
+
+
+def test_views_that_no_positive_of_the_step_has_are_left_out_of_the_report(make_module, step):
+    module = make_module("diffheg=gaussian", "diffheg.generator.rows=1")
+    step(module)
+    # the only row lacks an image at one end or has it at both: either way no mean is taken over nothing
+    assert all(value == value for value in module.diagnostics.report.values()), module.diagnostics.report
+    assert "level_0.05/structure/score" in module.diagnostics.report
+
+
+def test_report_is_of_the_generated_negatives(make_module, step):
+    module = make_module("diffheg=gaussian")
+    step(module)
+    report = module.diagnostics.report
+    for level in module.generator.levels:
+        assert -1 <= report[f"level_{level.time:g}/structure/cosine"] <= 1
+    shares = [report[f"level_{level.time:g}/loss_share"] for level in module.generator.levels]
+    assert 0 < sum(shares) < 1
+
+
+def test_the_same_seed_gives_the_same_model(make_module):
+    first, again, other = make_module(), make_module(), make_module("seed=4")
+    for name, value in snapshot(first).items():
+        assert torch.equal(value, snapshot(again)[name])
+    assert changed(snapshot(first), snapshot(other)) == {"model", "generator"}
+
+
+def test_the_model_starts_the_same_without_a_generator(make_module):
+    with_generator, without = snapshot(make_module()), snapshot(make_module("ablation=no_diffheg"))
+    assert without
+    assert all(torch.equal(value, with_generator[name]) for name, value in without.items())
+
+
+def test_ablations_draw_the_same_batches_and_negatives(make_module, fit):
+    draws = {}
+    for ablation in ("none", "no_diffheg", "gaussian"):
+        module = make_module(f"ablation={ablation}")
+        seen = draws[ablation] = []
+        module.sampler.register_forward_hook(lambda _, args, output, seen=seen: seen.extend([args[0], *output]))
+        fit(module, max_epochs=2, limit_val_batches=0)
+    assert len(draws["none"]) == 2 * 3 * 3  # epochs, batches, and of each the triples, the entities and the sides
+    for ablation in ("no_diffheg", "gaussian"):
+        assert all(torch.equal(a, b) for a, b in zip(draws["none"], draws[ablation], strict=True))
+
+
+def test_validation_ranks_the_whole_table(make_module, fit):
+    module = make_module()
+    trainer = fit(module)
+    assert 0 < trainer.callback_metrics["valid/mrr"] <= 1
+    assert module._table is None
+
+
+def test_score_all_is_that_of_the_model(make_module):
+    module = make_module()
+    h, r, _ = module.graph.valid.T
+    side = torch.tensor([False, True, False])
+    torch.testing.assert_close(module.score_all(h, r, side), module.model.score_all(h, r, side))
