@@ -1,10 +1,29 @@
 """What several test files build."""
 
-import torch
+import functools
 
+import torch
+from hydra import compose, initialize_config_dir
+
+from dhns.commands.app import register_resolvers
 from dhns.diffheg.negatives import EmbeddedPositives, GeneratedNegatives
 from dhns.encoders.attention_fusion import AttentionFusion
 from dhns.models.kge_model import KGEModel
+from dhns.resources import conf_dir
+
+SMALL = ("scorer.dim=8", "negatives.num_negatives=4", "data.batch_size=8", "seed=3")
+
+
+@functools.cache
+def _composed(*overrides):
+    register_resolvers()
+    with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        return compose("train", overrides=[*SMALL, *overrides])
+
+
+def composed(*overrides):
+    """The training configuration at toy size, composed as the command line composes it."""
+    return _composed(*overrides).copy()
 
 
 def small_model(graph, scorer, dtype=torch.float64):

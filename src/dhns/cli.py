@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 
 COMMANDS = {
@@ -31,7 +32,8 @@ def main() -> None:
         print(f"error: there is no command '{command}'\n\n{usage()}", file=sys.stderr)
         sys.exit(2)
     if command == "data":
-        overrides = [f"action={overrides[0]}", *overrides[1:]] if overrides and "=" not in overrides[0] else overrides
+        named = bool(overrides) and "=" not in overrides[0] and not overrides[0].startswith("-")
+        overrides = [f"action={overrides[0]}", *overrides[1:]] if named else overrides
     sys.argv = [f"dhns {command}", *map(_quoted, overrides)]
     importlib.import_module(f"dhns.commands.{command}").main()
 
@@ -47,10 +49,17 @@ def usage() -> str:
 
 
 def _quoted(argument: str) -> str:
-    """Quote names, so that labels with blanks, commas or brackets need no Hydra syntax on the command line."""
+    """Quote names, so that labels with blanks, commas or brackets need no Hydra syntax on the command line.
+
+    What stands between quotes already is left as it is.
+    """
     for key in FREE_TEXT:
         value = argument.removeprefix(key)
-        if value != argument and value[:1] not in ("'", '"') and value != "null":
-            escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-            return f"{key}'{escaped}'"
+        if value == argument or value == "null" or (len(value) > 1 and value[0] == value[-1] and value[0] in "'\""):
+            continue
+        # Hydra and OmegaConf unescape backslashes only before a quote, the end, and an interpolation
+        value = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+        value = re.sub(r"(\\*)'", r"\1\1\\'", value)
+        value = re.sub(r"(\\+)$", r"\1\1", value)
+        return f"{key}'{value}'"
     return argument

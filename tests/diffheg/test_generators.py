@@ -4,15 +4,15 @@ from functools import partial
 
 import pytest
 import torch
-from builders import embedded, small_model
 
+from builders import embedded, small_model
 from dhns.diffheg.denoiser import Denoiser
 from dhns.diffheg.gaussian import GaussianNegatives
 from dhns.diffheg.generator import DiffHEG
 from dhns.diffheg.levels import HardnessLevel
+from dhns.diffheg.negatives import EmbeddedPositives
 from dhns.diffheg.schedule import NoiseSchedule
 from dhns.encoders.encoder import Encoded
-from dhns.diffheg.negatives import EmbeddedPositives
 from dhns.errors import InputError
 from dhns.randomness import stream
 from dhns.scorers.distmult import DistMult
@@ -228,7 +228,9 @@ def test_samples_are_restored_to_the_scale_of_the_embeddings(make, positives):
     generator.loss(positives, stream(0, "diffusion"))
     generator.calls.clear()
     samples = generator.sample(positives, stream(0, "generation"))
-    state = next(noisy for noisy, step, _, _ in generator.calls if int(step) == 5)
+    state, prepared = next((noisy, prepared) for noisy, step, prepared, _ in generator.calls if int(step) == 5)
+    condition = generator.conditions.standardize(generator.condition(positives))
+    torch.testing.assert_close(prepared, generator.denoiser.prepare(condition, None))
     deviation, mean = (part[:, None, None] for part in (generator.latents.deviation, generator.latents.mean))
     torch.testing.assert_close(samples[:, 1], state * deviation + mean)
 
@@ -239,7 +241,10 @@ def test_copies_are_chains_of_their_own(make, positives):
     samples = generator.sample(positives, stream(0, "generation"))
     assert samples.shape[1] == 6
     assert len(generator.calls) == 2 * 18
-    assert not torch.equal(samples[:, :3], samples[:, 3:])
+    first, second = (noisy for noisy, step, _, _ in generator.calls if int(step) == 5)
+    assert torch.equal(samples[:, 1], first)
+    assert torch.equal(samples[:, 3 + 1], second)
+    assert not torch.equal(first, second)
 
 
 def test_shuffled_conditions_are_those_of_other_positives(make, positives):
@@ -260,7 +265,10 @@ def test_a_stream_fixes_loss_and_samples(make, positives, standardize):
     torch.set_rng_state(before)
     for draw in ("loss", "sample"):
         torch.testing.assert_close(
-            getattr(first, draw)(positives, stream(0, "a")), getattr(again, draw)(positives, stream(0, "a")), rtol=0, atol=0
+            getattr(first, draw)(positives, stream(0, "a")),
+            getattr(again, draw)(positives, stream(0, "a")),
+            rtol=0,
+            atol=0,
         )
     assert torch.equal(torch.get_rng_state(), before), "nothing but the stream is drawn from"
     assert not torch.equal(first.sample(positives, stream(0, "a")), first.sample(positives, stream(0, "b")))
@@ -327,7 +335,11 @@ def world():
 
 @pytest.mark.parametrize(
     "options",
-    [{"prediction": "noise"}, {"prediction": "velocity", "sampling_steps": 8}, {"prediction": "noise", "standardize": True}],
+    [
+        {"prediction": "noise"},
+        {"prediction": "velocity", "sampling_steps": 8},
+        {"prediction": "noise", "standardize": True},
+    ],
     ids=["noise", "velocity", "standardised"],
 )
 def test_it_learns_to_imitate_and_hardness_falls_with_time(world, options):

@@ -25,7 +25,7 @@ def cumulative(beta):
     """alpha_bar_0 .. alpha_bar_T."""
     kept = [1.0]
     for value in beta[1:]:
-        kept.append(kept[-1] * (1 - value))  # noqa: PERF401
+        kept.append(kept[-1] * (1 - value))
     return kept
 
 
@@ -135,6 +135,12 @@ def test_strides_keep_the_variance_of_their_step(schedule, eta):
     parts = [schedule.reverse(zero, step, target, *part, eta) for part in (
         (one, zero, zero), (zero, one, zero), (zero, zero, one))]  # fmt: skip
     torch.testing.assert_close(sum(part.square() for part in parts), one)
+
+
+def test_eta_scales_the_noise_of_a_stride(schedule):
+    step, target, one, zero = torch.tensor(40), torch.tensor(10), torch.ones(1), torch.zeros(1)
+    full, half = (schedule.reverse(zero, step, target, zero, zero, one, eta) for eta in (1.0, 0.5))
+    torch.testing.assert_close(half, 0.5 * full)
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
+import re
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
+from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from dhns.errors import InputError
 from dhns.resources import conf_dir, embedded_dir
 
 Task = Callable[[DictConfig], Any]
+USER_ERRORS = (InputError, HydraException, OmegaConfBaseException)
+_INTERNALS = re.compile(r"\n\s*(?:full_key:|object_type=|Config search path:)")
+_UNKNOWN = re.compile(r"Could not override '([^']+)'\.")
 
 
 def register_resolvers() -> None:
@@ -36,35 +41,57 @@ def _hash(*, _root_: DictConfig) -> str:
 def app(name: str) -> Callable[[Task], Callable[[], None]]:
     """Make a Hydra app of a function of the configuration composed from ``conf/<name>.yaml``.
 
-    `InputError`, however deep inside Hydra's own exceptions, ends the program with one line and status 2; in a sweep it
-    fails the job alone.
+    Bad input ends the program with one line and status 2: an `InputError`, however deep inside Hydra's own exceptions,
+    a setting that does not exist, a value of the wrong kind. In a sweep it fails its job alone. Anything else is a
+    mistake of the program, and shows its traceback.
     """
 
     def decorate(task: Task) -> Callable[[], None]:
         @functools.wraps(task)
         def guarded(config: DictConfig) -> Any:
-            try:
-                return task(config)
-            except (InputError, InstantiationException, OmegaConfBaseException) as error:
-                message = _message(error)
-                if message is None or HydraConfig.get().mode == RunMode.MULTIRUN:
-                    raise
-                logging.getLogger(__name__).debug("details", exc_info=True)
-                print(f"error: {message}", file=sys.stderr)
-                sys.exit(2)
+            from dhns.commands.check import check_settings
 
-        register_resolvers()
-        run: Callable[[], None] = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)
+            try:
+                check_settings(config)
+                return task(config)
+            except USER_ERRORS as error:
+                if HydraConfig.get().mode == RunMode.MULTIRUN:
+                    raise
+                _fail(error)
+
+        def run() -> None:
+            register_resolvers()
+            # Hydra would print its errors over many lines, and cut the traceback of others
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+            try:
+                hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
+            except USER_ERRORS as error:
+                _fail(error)
+
         return run
 
     return decorate
 
 
-def _message(error: BaseException) -> str | None:
-    """The user's mistake behind an exception, or None if it is the program's."""
+def _fail(error: BaseException) -> NoReturn:
+    logging.getLogger(__name__).debug("details", exc_info=error)
+    print(f"error: {_message(error)}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _message(error: BaseException) -> str:
+    """An exception in one line: the `InputError` that it stems from, or what Hydra says without its internals."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, InputError):
-            return str(cause)
+            return " ".join(str(cause).split())
         cause = cause.__cause__ or cause.__context__
-    return " ".join(str(error).split())
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} is not given; add {error.full_key}=VALUE"
+    if unknown := _UNKNOWN.match(str(error)):
+        key = unknown[1]
+        return f"there is no setting '{key}'; --cfg job prints all that there are, +{key}=VALUE would add it"
+    text = " ".join(_INTERNALS.split(str(error))[0].split())
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}' cannot be read: {text}"
+    return text

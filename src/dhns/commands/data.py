@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from dhns.commands.app import app
 from dhns.errors import InputError
@@ -16,6 +16,8 @@ def main(config: DictConfig) -> None:
     from dhns.graph.statistics import statistics
     from dhns.results.tables import show, two_columns
 
+    if OmegaConf.is_missing(config, "action"):
+        raise InputError("say what to do: dhns data stats, or dhns data audit")
     if config.action not in ("stats", "audit"):
         raise InputError(f"there is no 'dhns data {config.action}'; use stats or audit")
     graph = instantiate(config.protocol).prepare(instantiate(config.dataset))

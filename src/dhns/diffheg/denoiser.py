@@ -59,7 +59,7 @@ class Denoiser(nn.Module):
     ) -> None:
         super().__init__()
         if width % 2:
-            raise InputError(f"time is embedded in pairs of sine and cosine, but the width is {width}; make scorer.dim even")
+            raise InputError(f"entity vectors of odd width {width} have no time embedding; make scorer.dim even")
         if input_norm and identity:
             raise InputError("a denoiser with input_norm has no place for an identity; set one of the two to false")
         hidden = int(hidden_factor * width)

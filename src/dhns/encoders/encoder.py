@@ -42,11 +42,13 @@ class EntityEncoder(nn.Module, ABC):
         num_entities: size of the entity table.
         width: D, the scorer's entity width.
         view_names: the views in order, ``structure`` first.
+        structure: ``(num_entities, D)`` the learned table behind the structural view.
     """
 
     num_entities: int
     width: int
     view_names: tuple[str, ...]
+    structure: nn.Parameter
 
     @abstractmethod
     def forward(self, entity: Tensor | None = None) -> Encoded:

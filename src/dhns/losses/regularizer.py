@@ -26,8 +26,8 @@ class PowerNorm(nn.Module):
     def forward(self, model: KGEModel, triples: Tensor) -> Tensor:
         """The penalty for a step on triples ``(B, 3)``."""
         if self.rows == "all":
-            return self.weight * sum_of_powers(model.encoder().views["structure"], model.relations, p=self.p)
-        ends = model.encoder(triples[:, [0, 2]].flatten()).views["structure"]
+            return self.weight * sum_of_powers(model.encoder.structure, model.relations, p=self.p)
+        ends = model.encoder.structure[triples[:, [0, 2]].flatten()]
         return self.weight * sum_of_powers(ends, model.relations[triples[:, 1]], p=self.p) / len(triples)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dhns.errors import InputError
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
 
@@ -35,6 +36,8 @@ class EntitySampler(nn.Module, ABC):
 
     def __init__(self, graph: KnowledgeGraph, num_negatives: int = 64, filtered: bool = True) -> None:
         super().__init__()
+        if num_negatives < 1:
+            raise InputError(f"negatives.num_negatives is {num_negatives}; at least 1 is needed")
         self.num_entities = graph.num_entities
         self.num_negatives = num_negatives
         self.known = KnownAnswers(graph.train, graph.num_entities, graph.num_relations) if filtered else None

@@ -39,16 +39,18 @@ def read_result(path: Path) -> dict[str, Any]:
         InputError: it is missing, not JSON, or of another version.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the result file {path}: {error.strerror}") from None
     except ValueError as error:
         raise InputError(f"{path} is not a result file: {error}; delete it and run again") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is not a result file: it holds no object; delete it and run again")
     if content.get("version") != RESULT_VERSION:
         raise InputError(
             f"{path} has result version {content.get('version')}, this program {RESULT_VERSION}; run it again"
         )
-    return content
+    return dict(content)
 
 
 def find_results(folder: Path) -> list[tuple[Path, dict[str, Any]]]:

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -74,10 +75,12 @@ def title(result: dict[str, Any]) -> str:
     return " ".join([*dict.fromkeys(parts), f"#{result['config_hash']}"])
 
 
-def show(table: Table) -> None:
-    """Print a table, wide enough for its columns when the output is no terminal."""
+def show(table: Table, markdown: bool = False) -> None:
+    """Print a table, wide enough for its columns when the output is no terminal; ``markdown`` for documents."""
     console = Console()
-    (console if console.is_terminal else Console(width=140)).print(table)
+    if markdown:
+        table.box, table.title, table.show_edge = box.MARKDOWN, None, True
+    (console if console.is_terminal and not markdown else Console(width=160)).print(table)
 
 
 def _slices(metrics: dict[str, float]) -> list[str]:
@@ -89,7 +92,8 @@ def _slices(metrics: dict[str, float]) -> list[str]:
 def _row(name: str, metrics: dict[str, float], prefix: str) -> list[str]:
     count = metrics.get(f"{prefix}queries", metrics["queries"])
     cells = [_percent(metrics[f"{prefix}{metric}"]) for metric in METRICS]
-    return [name, f"{count:.0f}", *cells, f"{metrics[f'{prefix}mr']:.0f}", _percent(metrics.get(f"{prefix}amri", 0.0))]
+    amri = _percent(metrics[f"{prefix}amri"]) if f"{prefix}amri" in metrics else ""
+    return [name, f"{count:.0f}", *cells, f"{metrics[f'{prefix}mr']:.0f}", amri]
 
 
 def _percent(value: float) -> str:

@@ -37,11 +37,21 @@ def progress(enabled: bool) -> list[Callback]:
 
 
 class ValidationLines(Callback):
-    """Prints one line per validation."""
+    """Prints one line per epoch that was validated."""
+
+    def __init__(self) -> None:
+        self.validated = False
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.validated = True
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self.validated:
+            return
+        self.validated = False
         metrics: dict[str, Any] = trainer.callback_metrics
-        shown = [f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"]
-        shown += [f"loss {metrics['train/loss']:.4f}"] if "train/loss" in metrics else []
-        shown += [f"valid MRR {100 * metrics['valid/mrr']:.2f} Hits@10 {100 * metrics['valid/hits@10']:.2f}"]
-        print(" · ".join(shown), flush=True)
+        print(
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs} · loss {metrics['train/loss']:.4f} · "
+            f"valid MRR {100 * metrics['valid/mrr']:.2f} Hits@10 {100 * metrics['valid/hits@10']:.2f}",
+            flush=True,
+        )

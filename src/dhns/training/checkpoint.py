@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from dhns.errors import InputError
+from dhns.graph.fingerprint import fingerprint
+from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.training.callbacks import BEST, LAST
 from dhns.training.module import LinkPredictionModule
+
+OWN_TARGETS = ("dhns.", "torch.optim.")
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -34,26 +39,63 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         InputError: it is missing, truncated, holds pickled objects, or was not written by this program.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
-    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError and others on damaged files
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of foreign pickles, which are refused below
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise InputError(f"cannot read the checkpoint {path}: {error.strerror}") from None
+    except Exception as error:  # torch raises RuntimeError, OSError, EOFError and others on damaged files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path} is no readable checkpoint (truncated, or not from dhns): {reason}; train again"
+            f"{path} is no readable checkpoint (truncated, or not from dhns): {reason}; train again (force=true)"
         ) from None
     if not isinstance(content, dict) or not {"state_dict", "hyper_parameters", "batches_seen"} <= content.keys():
         raise InputError(f"{path} is not a checkpoint of dhns: it lacks its keys; give the .ckpt of a dhns run")
     return content
 
 
+def require_same_graph(content: dict[str, Any], graph: KnowledgeGraph, path: Path) -> None:
+    """Refuse a graph on which the checkpoint was not trained: ids would mean other entities, or train triples test.
+
+    Raises:
+        InputError: some fingerprints differ; the message names the parts.
+    """
+    stored, found = content.get("fingerprints"), fingerprint(graph)
+    if stored is None or stored == found:
+        return
+    changed = sorted(key for key in stored.keys() | found.keys() if stored.get(key) != found.get(key))
+    raise InputError(
+        f"{graph.name} has changed since {path} was trained: its {', '.join(changed)}; restore the files, or train "
+        "again (force=true)"
+    )
+
+
+def require_own_targets(settings: Any, path: Path) -> None:
+    """Refuse a configuration that names anything to call outside of this package and torch's optimizers.
+
+    A checkpoint may come from a stranger, and what its ``_target_`` nodes name is called when it is loaded.
+
+    Raises:
+        InputError: it does; the message names the target.
+    """
+    if isinstance(settings, dict):
+        target = settings.get("_target_")
+        if isinstance(target, str) and not target.startswith(OWN_TARGETS):
+            raise InputError(f"{path} asks to call '{target}', which is not part of dhns: do not trust it")
+        settings = [value for key, value in settings.items() if key != "logger"]
+    if isinstance(settings, list):
+        for value in settings:
+            require_own_targets(value, path)
+
+
 def load_weights(module: LinkPredictionModule, path: Path) -> None:
     """Put the weights of a checkpoint into a module of the same configuration.
 
     Raises:
-        InputError: the checkpoint is damaged, or its tensors do not fit.
+        InputError: the checkpoint is damaged, of another graph, or its tensors do not fit.
     """
     content = read_checkpoint(path)
+    require_same_graph(content, module.graph, path)
     try:
         module.load_state_dict(content["state_dict"])
     except RuntimeError as error:
@@ -67,11 +109,13 @@ def load_module(path: Path, device: torch.device | str = "cpu") -> LinkPredictio
     """The trained module of a checkpoint file or run folder, with its graph, ready to score.
 
     Raises:
-        InputError: see `find_checkpoint`, `read_checkpoint`, `load_weights`.
+        InputError: see `find_checkpoint`, `read_checkpoint`, `require_own_targets`, `load_weights`.
     """
     checkpoint = find_checkpoint(path)
-    config = OmegaConf.create(read_checkpoint(checkpoint)["hyper_parameters"]["config"])
+    settings = read_checkpoint(checkpoint)["hyper_parameters"]["config"]
+    require_own_targets(settings, checkpoint)
+    config = OmegaConf.create(settings)
     graph = instantiate(config.protocol).prepare(instantiate(config.dataset))
-    module = LinkPredictionModule(read_checkpoint(checkpoint)["hyper_parameters"]["config"], graph)
+    module = LinkPredictionModule(settings, graph)
     load_weights(module, checkpoint)
     return module.to(device).eval()

@@ -52,11 +52,13 @@ class LevelDiagnostics:
         sampled = _gradient_norm(sampled_term, embeddings)
         total = float((sampled_term + weight * terms.sum()).detach())
         report = {"sampled/gradient": sampled}
-        for position, level in enumerate(self.levels):
-            name = f"level_{level.time:g}"
-            report[f"{name}/loss_share"] = weight * float(terms[position].detach()) / max(total, 1e-30)
-            report[f"{name}/gradient"] = _gradient_norm(terms[position], embeddings)
-            for view, mean, cosine in _by_view(generated, scores, position):
+        for time in dict.fromkeys(level.time for level in self.levels):
+            # several chains may be tapped at the same time: they are one level
+            positions = [position for position, level in enumerate(self.levels) if level.time == time]
+            name, term = f"level_{time:g}", terms[positions].sum()
+            report[f"{name}/loss_share"] = weight * float(term.detach()) / max(total, 1e-30)
+            report[f"{name}/gradient"] = _gradient_norm(term, embeddings)
+            for view, mean, cosine in _by_view(generated, scores, positions):
                 report[f"{name}/{view}/score"] = mean
                 report[f"{name}/{view}/cosine"] = cosine
         self.report = report
@@ -80,14 +82,16 @@ def _gradient_norm(term: Tensor, embeddings: Tensor) -> float:
     return 0.0 if gradient is None else float(gradient.norm())
 
 
-def _by_view(generated: GeneratedNegatives, scores: GeneratedScores, position: int) -> list[tuple[str, float, float]]:
+def _by_view(
+    generated: GeneratedNegatives, scores: GeneratedScores, positions: list[int]
+) -> list[tuple[str, float, float]]:
     """View, mean score and mean cosine to the true entity at one level; of views that the step's positives have."""
     rows = []
     for name, mask in generated.present.items():
         if not mask.any():
             continue
         true = torch.stack([generated.positives.tail.views[name], generated.positives.head.views[name]])
-        cosine = cosine_similarity(generated.views[name][position], true.detach(), dim=-1)[:, mask]
-        score = scores.by_view[name][position][:, mask]
+        cosine = cosine_similarity(generated.views[name][positions], true.detach(), dim=-1)[..., mask]
+        score = scores.by_view[name][positions][..., mask]
         rows.append((name, float(score.mean()), float(cosine.mean())))
     return rows

@@ -15,9 +15,11 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
 from dhns.data.datamodule import TripleDataModule
+from dhns.errors import InputError
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.protocol import Protocol
@@ -27,7 +29,7 @@ from dhns.results.config_hash import config_hash
 from dhns.results.plots import plot_hardness
 from dhns.results.store import FILE_NAME, RESULT_VERSION, read_result, versions, write_json
 from dhns.training.callbacks import BEST, LAST, checkpoints, progress
-from dhns.training.checkpoint import load_weights
+from dhns.training.checkpoint import load_weights, read_checkpoint, require_same_graph
 from dhns.training.hardness import score_samples
 from dhns.training.module import LinkPredictionModule
 
@@ -48,8 +50,10 @@ def run(config: DictConfig) -> dict[str, Any]:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         result_file.unlink(missing_ok=True)
     if result_file.exists():
+        result = read_result(result_file)
+        _require_same_settings(config, result["config"], result_file)
         log.info("already done: %s (force=true trains again)", result_file)
-        return read_result(result_file)
+        return result
     _quiet_lightning()
     protocol: Protocol = instantiate(config.protocol)
     graph = load_graph(config)
@@ -81,7 +85,7 @@ def rank_split(module: LinkPredictionModule, split: str, show_progress: bool = F
         score_triples=module.model.score_triples,
         progress=show_progress,
     )
-    module.metric.reset()
+    module.on_validation_end()
     return metrics
 
 
@@ -92,16 +96,18 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
     data = TripleDataModule(graph, config.data.batch_size, config.seed, config.data.valid_triples)
     select_best = protocol.select == "best_valid"
     checkpoint_folder = folder / "checkpoints"
-    settings: Any = OmegaConf.to_container(config.trainer, resolve=True)
-    trainer = pl.Trainer(
-        **settings,
+    trainer = _make_trainer(
+        config,
         default_root_dir=folder,
-        logger=instantiate(config.logger) if config.logger else False,
         callbacks=[*checkpoints(checkpoint_folder, select_best, config.stopping.patience), *progress(config.progress)],
         enable_progress_bar=config.progress and sys.stdout.isatty(),
         limit_val_batches=1.0 if select_best else 0,
     )
     last = checkpoint_folder / f"{LAST}.ckpt"
+    if last.exists():
+        content = read_checkpoint(last)
+        _require_same_settings(config, content["hyper_parameters"]["config"], last)
+        require_same_graph(content, graph, last)
     started = time.perf_counter()
     trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
     trained = time.perf_counter() - started
@@ -138,6 +144,42 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
     }
     _log_summary(trainer, metrics)
     return result
+
+
+def _make_trainer(config: DictConfig, **options: Any) -> pl.Trainer:
+    """The trainer of the settings.
+
+    Raises:
+        InputError: a setting is refused, or the training would end before there is a checkpoint to rank.
+    """
+    settings: Any = OmegaConf.to_container(config.trainer, resolve=True)
+    epochs, every = settings.get("max_epochs"), settings.get("check_val_every_n_epoch") or 1
+    if epochs is not None and 0 <= epochs < (every if options["limit_val_batches"] else 1):
+        raise InputError(
+            f"trainer.max_epochs is {epochs}, and the first validation comes after epoch {every} "
+            "(trainer.check_val_every_n_epoch): there would be no checkpoint to rank; train longer or validate earlier"
+        )
+    logger = instantiate(config.logger) if config.logger else False
+    try:
+        trainer = pl.Trainer(**settings, **options, logger=logger)
+    except (MisconfigurationException, ValueError) as error:
+        raise InputError(f"the settings under 'trainer' do not work here: {error}") from error
+    if trainer.world_size > 1:
+        raise InputError(
+            f"trainer.devices asks for {trainer.world_size} devices; a run uses one. Start one run per device, and "
+            "choose it by CUDA_VISIBLE_DEVICES"
+        )
+    return trainer
+
+
+def _require_same_settings(config: DictConfig, stored: dict[str, Any], path: Path) -> None:
+    """Raise unless what ``path`` holds was made by settings of the same hash and seed; `run_dir` may be anything."""
+    found, seed = config_hash(OmegaConf.create(stored)), stored["seed"]
+    if (found, seed) != (config_hash(config), config.seed):
+        raise InputError(
+            f"{path} is of other settings (#{found}, seed {seed}) than these (#{config_hash(config)}, seed "
+            f"{config.seed}); choose another run_dir, or replace it with force=true"
+        )
 
 
 def _frequency_baseline(module: LinkPredictionModule) -> dict[str, dict[str, float]]:
@@ -185,8 +227,7 @@ def _peak_memory_mib() -> float:
 def _quiet_lightning() -> None:
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
     # batches are slices of tensors in memory: worker processes would only copy them
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
-    # the CSV logger resumes into its own folder, which is what we want
-    warnings.filterwarnings("ignore", message=".*Experiment logs directory .* exists and is not empty.*")

@@ -45,8 +45,11 @@ def score_samples(module: LinkPredictionModule, triples: Tensor) -> dict[str, Te
     }
     generated = module.generator.generate(positives, generator)
     scores = module.hardness_loss.score(generated, module.model.encoder, scorer)
-    for position, level in enumerate(module.generator.levels):
-        samples[f"level_{level.time:g}"] = scores.score[position][scores.weight > 0]
+    levels = module.generator.levels
+    for time in dict.fromkeys(level.time for level in levels):
+        # several chains may be tapped at the same time: they are one level
+        positions = [position for position, level in enumerate(levels) if level.time == time]
+        samples[f"level_{time:g}"] = scores.score[positions][:, scores.weight > 0].flatten()
         for view, by_level in scores.by_view.items():
-            samples[f"level_{level.time:g}/{view}"] = by_level[position][:, generated.present[view]].flatten()
+            samples[f"level_{time:g}/{view}"] = by_level[positions][..., generated.present[view]].flatten()
     return {name: score.cpu() for name, score in samples.items() if len(score) > 0}

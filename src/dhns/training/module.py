@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import pytorch_lightning as pl
@@ -14,6 +15,7 @@ from dhns.diffheg.levels import HardnessLevel
 from dhns.diffheg.negatives import EmbeddedPositives, NegativeGenerator
 from dhns.encoders.encoder import Encoded
 from dhns.graph.cardinality import relation_category
+from dhns.graph.fingerprint import fingerprint
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.protocol import known_triples
@@ -185,14 +187,22 @@ class LinkPredictionModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         metrics = self.metric.compute()
         shown = ("mrr", "hits@1", "hits@3", "hits@10", "mr", "amri")
-        self.log_dict({f"valid/{key}": metrics[key] for key in shown}, prog_bar=False)
+        self.log_dict({f"valid/{key}": metrics[key] for key in shown if key in metrics})
         self.log("mrr", metrics["mrr"], prog_bar=True, logger=False)
+
+    def on_validation_end(self) -> None:
         self._table = None
+        self.metric.reset()
 
     # --- checkpoints ---------------------------------------------------------------------------------------------
 
+    @cached_property
+    def _fingerprints(self) -> dict[str, str]:
+        return fingerprint(self.graph)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["batches_seen"] = self.batches_seen
+        checkpoint["fingerprints"] = self._fingerprints
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.batches_seen = checkpoint["batches_seen"]

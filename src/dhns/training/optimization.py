@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
+from dhns.errors import InputError
+
 
 class Optimization:
     """An optimizer, its learning-rate schedule and its gradient clipping; the model and the generator have one each.
@@ -31,7 +33,10 @@ class Optimization:
 
     def configure(self, parameters: Iterable[nn.Parameter]) -> dict[str, Any]:
         """What `LightningModule.configure_optimizers` returns for one optimizer."""
-        optimizer = self.make_optimizer([p for p in parameters if p.requires_grad])
+        try:
+            optimizer = self.make_optimizer([p for p in parameters if p.requires_grad])
+        except ValueError as error:  # torch refuses negative learning rates and the like
+            raise InputError(f"optimization.optimizer: {error}") from None
         if self.make_scheduler is None:
             return {"optimizer": optimizer}
         return {"optimizer": optimizer, "lr_scheduler": self.make_scheduler(optimizer)}

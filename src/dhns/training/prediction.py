@@ -61,7 +61,13 @@ class Answer(NamedTuple):
 
 @torch.no_grad()
 def predict(module: LinkPredictionModule, query: Query, k: int) -> list[Answer]:
-    """The ``k`` best answers, best first."""
+    """The ``k`` best answers, best first; all of them if there are fewer.
+
+    Raises:
+        InputError: k is not positive, or a score is NaN or infinite.
+    """
+    if k < 1:
+        raise InputError(f"k is {k}; at least 1 answer has to be asked for")
     graph = module.graph
     count = graph.num_relations if query.asked == "relation" else graph.num_entities
     candidates = torch.arange(count, device=module.device)
@@ -72,6 +78,13 @@ def predict(module: LinkPredictionModule, query: Query, k: int) -> list[Answer]:
         head_side = torch.tensor([query.asked == "head"], device=module.device)
         entity = triples[:1, 2 if query.asked == "head" else 0]
         scores = module.score_all(entity, triples[:1, 1], head_side)[0]
+    if not scores.isfinite().all():
+        worst = int((~scores.isfinite()).nonzero()[0])
+        head, relation, tail = triples[worst].tolist()
+        raise InputError(
+            f"'{graph.describe((head, relation, tail))}' has a score that is NaN or infinite; the parameters have "
+            "diverged: evaluate an earlier checkpoint, or train with a lower learning rate"
+        )
     best = scores.topk(min(k, count))
     return [
         Answer(index, score, _splits_with(graph, triples[index].cpu()))

@@ -1,0 +1,132 @@
+"""Settings are compared with the signatures of what they configure, before anything is loaded or trained."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from dhns.errors import InputError
+
+_SPECIAL = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
+_PLAIN: dict[str, Any] = {
+    "seed": int,
+    "data.batch_size": int,
+    "data.valid_triples": int | None,
+    "stopping.patience": int | None,
+    "force": bool,
+    "progress": bool,
+    "k": int,
+}
+
+
+def check_settings(config: DictConfig) -> None:
+    """Check names and plain values of all settings.
+
+    Raises:
+        InputError: a ``_target_`` cannot be imported or has no argument of that name, or a value is not what the
+            annotation of its argument admits (a number, a switch, or one of some words).
+    """
+    for key, expected in _PLAIN.items():
+        if (value := OmegaConf.select(config, key, default=inspect.Parameter.empty)) is not inspect.Parameter.empty:
+            _check_value(key, value, expected)
+    for name in map(str, config):
+        if name != "hydra" and OmegaConf.is_config(config._get_node(name)):
+            _check_node(name, OmegaConf.to_container(config[name], resolve=True, throw_on_missing=False))
+    if settings := OmegaConf.select(config, "trainer"):
+        import pytorch_lightning as pl
+
+        _check_call("trainer", pl.Trainer, settings)
+    if config.get("diffheg"):
+        _check_generator(config)
+
+
+def _check_generator(config: DictConfig) -> None:
+    from dhns.diffheg.levels import HardnessLevel
+
+    ablated, diffheg = config.get("ablated"), config.diffheg
+    if not OmegaConf.select(config, "diffheg.generator._target_"):
+        raise InputError(
+            f"ablation={ablated} changes a generator, and diffheg=none has none; choose another of the two"
+        )
+    if ablated == "no_diffheg" or (ablated == "gaussian" and diffheg.name != "gaussian"):
+        raise InputError(
+            f"ablation={ablated} chooses diffheg itself, but diffheg={diffheg.name} is given; leave it out"
+        )
+    if not diffheg.levels:
+        raise InputError("diffheg.levels is empty; diffheg=none trains without generated negatives")
+    for index, level in enumerate(diffheg.levels):
+        _check_call(f"diffheg.levels[{index}]", HardnessLevel, level)
+
+
+def _check_node(key: str, node: Any) -> None:
+    if isinstance(node, list):
+        for index, child in enumerate(node):
+            _check_node(f"{key}[{index}]", child)
+    if not isinstance(node, dict):
+        return
+    if "_target_" in node:
+        try:
+            target = get_object(node["_target_"])
+        except Exception as error:  # whatever the import of a module raises
+            reason = " ".join(str(error).split())
+            raise InputError(f"{key}._target_ is '{node['_target_']}', which cannot be imported: {reason}") from error
+        _check_call(key, target, {str(name): value for name, value in node.items() if name not in _SPECIAL})
+    for name, child in node.items():
+        _check_node(f"{key}.{name}", child)
+
+
+def _check_call(key: str, target: Callable[..., Any], arguments: Mapping[Any, Any]) -> None:
+    parameters = inspect.signature(target).parameters
+    known = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    open_ended = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
+    try:
+        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except (NameError, TypeError):  # annotations of other packages may not be importable
+        hints = {}
+    for name, value in arguments.items():
+        if name not in known and not open_ended:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {key}.{near[0]}?" if near else f"there are {', '.join(known)}"
+            raise InputError(f"{key}.{name} is no setting of {target.__name__}; {hint}")
+        if name in hints:
+            _check_value(f"{key}.{name}", value, hints[name])
+
+
+def _check_value(key: str, value: Any, expected: Any) -> None:
+    """Check a plain value against a plain annotation; anything else is left to the constructor."""
+    kinds = _alternatives(expected)
+    if value == "???" or OmegaConf.is_config(value) or isinstance(value, list | dict):
+        return
+    if not all(kind in (int, float, bool, str, type(None)) or typing.get_origin(kind) is Literal for kind in kinds):
+        return
+    if not any(_admits(kind, value) for kind in kinds):
+        words = dict.fromkeys(word for kind in kinds for word in _words(kind))
+        shown = {None: "null", True: "true", False: "false"}.get(value, repr(value))
+        raise InputError(f"{key} is {shown}; expected {', '.join(words)}")
+
+
+def _alternatives(annotation: Any) -> list[Any]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [kind for part in typing.get_args(annotation) for kind in _alternatives(part)]
+    return [annotation]
+
+
+def _admits(kind: Any, value: Any) -> bool:
+    if typing.get_origin(kind) is Literal:
+        return value in typing.get_args(kind)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _words(kind: Any) -> list[str]:
+    if typing.get_origin(kind) is Literal:
+        return [str(word) for word in typing.get_args(kind)]
+    return [{int: "an integer", float: "a number", bool: "true or false", str: "a text"}.get(kind, "null")]

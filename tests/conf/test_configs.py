@@ -1,0 +1,285 @@
+"""Every file of conf/: it composes, fits the code that it configures, and changes what it says it changes."""
+
+import functools
+import inspect
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+from dhns.commands.app import register_resolvers
+from dhns.commands.check import check_settings
+from dhns.errors import InputError
+from dhns.resources import conf_dir
+from dhns.training.module import LinkPredictionModule
+
+ROOTS = sorted(path.stem for path in conf_dir().glob("*.yaml"))
+GROUPS = sorted({path.parent.name for path in conf_dir().glob("*/*.yaml")})
+PACKAGES = {
+    "scorer": "scorers",
+    "encoder": "encoders",
+    "negatives": "negatives",
+    "loss": "losses",
+    "regularizer": "losses",
+    "dataset": "graph",
+    "protocol": "graph",
+    "optimization": "training",
+    "diffheg.generator": "diffheg",
+    "diffheg.loss": "losses",
+    "diffheg.optimization": "training",
+}
+SPECIAL = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
+
+
+def options(group):
+    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+
+
+def groups_of(root):
+    """The groups in the defaults list of a root."""
+    defaults = OmegaConf.load(conf_dir() / f"{root}.yaml").defaults
+    return [key for entry in defaults if OmegaConf.is_dict(entry) for key in entry if key in GROUPS]
+
+
+@functools.cache
+def composed(root, *overrides):
+    register_resolvers()
+    with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        return compose(root, overrides=list(overrides))
+
+
+def settings(*overrides):
+    """A composition of train, interpolations as written, as leaves by dotted key; lists are leaves."""
+    return leaves(OmegaConf.to_container(composed("train", *overrides), resolve=False))
+
+
+def leaves(node, key=""):
+    if not isinstance(node, dict) or not node:
+        return {key: node}
+    return {k: v for name, child in node.items() for k, v in leaves(child, f"{key}.{name}" if key else name).items()}
+
+
+def targets(node, key=""):
+    """Every ``_target_`` node of a container, by dotted key."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield key, node
+        for name, child in node.items():
+            yield from targets(child, f"{key}.{name}" if key else name)
+    elif isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from targets(child, f"{key}[{index}]")
+
+
+def misfits(key, node):
+    """What the target of a node would refuse."""
+    try:
+        target = get_object(node["_target_"])
+        inspect.signature(target).bind_partial(**{k: v for k, v in node.items() if k not in SPECIAL})
+    except Exception as error:
+        yield f"{key}: {error}"
+        return
+    package = next((PACKAGES[group] for group in PACKAGES if key == group or key.startswith(f"{group}.")), None)
+    if node["_target_"].startswith("dhns.") and node["_target_"].split(".")[1] != package:
+        yield f"{key}: {node['_target_']} does not lie in dhns.{package}"
+
+
+CHOICES = [
+    *((root, None, None) for root in ROOTS),
+    *((root, group, option) for root in ROOTS for group in groups_of(root) for option in options(group)),
+]
+
+
+@pytest.mark.parametrize(("root", "group", "option"), CHOICES, ids=lambda part: str(part))
+def test_every_file_composes_resolves_and_fits_the_code(root, group, option):
+    config = composed(root, *([f"{group}={option}"] if group else []))
+    content = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+    problems = [problem for key, node in targets(content) for problem in misfits(key, node)]
+    assert not problems
+    check_settings(config)
+
+
+def test_every_group_is_used():
+    used = {group for root in ROOTS for group in groups_of(root)}
+    assert used == set(GROUPS)
+
+
+@pytest.mark.parametrize("group", ["scorer", "model"])
+def test_the_scorers_have_files(group):
+    assert {"rotate", "transe", "distmult", "complex"} <= set(options(group))
+
+
+def test_no_value_is_missing_but_those_that_a_user_gives():
+    missing = {key for root in ROOTS for key, value in leaves_of(composed(root)).items() if value == "???"}
+    for option in options("dataset"):
+        config = leaves_of(composed("train", f"dataset={option}"))
+        missing |= {key for key, value in config.items() if value == "???"}
+    assert missing == {"checkpoint", "action", "dataset.folder", "dataset.path"}
+
+
+def leaves_of(config):
+    return leaves(OmegaConf.to_container(config, resolve=False))
+
+
+@pytest.mark.parametrize("override", ["scorer.dimm=3", "nonsense=1", "trainer.max_epoch=1", "dataset.foldr=x"])
+def test_unknown_keys_are_refused(override):
+    with pytest.raises(HydraException, match=override.split("=")[0]):
+        composed("train", override)
+
+
+ADDED = {
+    "+scorer.dimm=3": "scorer.dimm is no setting of RotatE; did you mean scorer.dim?",
+    "+trainer.max_epoch=3": "trainer.max_epoch is no setting of Trainer; did you mean trainer.max_epochs?",
+    "diffheg.levels=[{time: 0.5, weigth: 1}]": r"diffheg.levels\[0\].weigth is no .* diffheg.levels\[0\].weight?",
+    "diffheg.levels=[]": "diffheg.levels is empty",
+    "scorer._target_=dhns.scorers.rotate.Rotate": "scorer._target_ .* cannot be imported",
+    "scorer.dim=many": "scorer.dim is 'many'; expected an integer",
+    "scorer.dim=1.5": "scorer.dim is 1.5; expected an integer",
+    "scorer.margin=true": "scorer.margin is true; expected a number",
+    "negatives.filtered=7": "negatives.filtered is 7; expected true or false",
+    "seed=null": "seed is null; expected an integer",
+    "data.batch_size=x": "data.batch_size is 'x'",
+    "loss.temperature=hot": "loss.temperature is 'hot'; expected a number, null",
+    "trainer.precision=bogus": "trainer.precision is 'bogus'; expected .*bf16-mixed",
+    "diffheg.loss.joint_scoring=bogus": "joint_scoring is 'bogus'; expected mean_score, fused, separate",
+    "diffheg.generator.prediction=bogus": "prediction is 'bogus'; expected noise, velocity",
+    "diffheg.generator.schedule.kind=bogus": "schedule.kind is 'bogus'; expected ",
+    "encoder.fusion=bogus": "encoder.fusion is 'bogus'; expected ",
+    "scorer=transe scorer.condition_sign=bogus": "condition_sign is 'bogus'; expected ",
+    "negatives=uniform negatives.sides=bogus": "negatives.sides is 'bogus'; expected ",
+    "protocol.select=bogus": "protocol.select is 'bogus'; expected best_valid, last_epoch",
+    "diffheg=none ablation=no_hal": "ablation=no_hal changes a generator, and diffheg=none has none",
+    "diffheg=paper ablation=no_diffheg": "ablation=no_diffheg chooses diffheg itself, but diffheg=paper is given",
+    "diffheg=paper ablation=gaussian": "ablation=gaussian chooses diffheg itself, but diffheg=paper is given",
+    "diffheg=gaussian ablation=no_mmc": "diffheg.generator.multimodal is no setting of GaussianNegatives",
+}
+
+
+@pytest.mark.parametrize(("overrides", "message"), ADDED.items(), ids=ADDED)
+def test_settings_that_fit_nothing_are_refused(overrides, message):
+    parts = [overrides] if overrides.startswith("diffheg.levels") else overrides.split()
+    with pytest.raises(InputError, match=message):
+        check_settings(composed("train", *parts))
+
+
+ACCEPTED = ["scorer.margin=9", "stopping.patience=null", "trainer.precision=bf16-mixed", "trainer.deterministic=true"]
+
+
+@pytest.mark.parametrize("override", ACCEPTED)
+def test_values_of_every_admitted_kind_pass(override):
+    check_settings(composed("train", override))
+
+
+CLASHES = {
+    *(("none", name) for name in options("ablation") if name not in ("none", "no_diffheg", "gaussian")),
+    *((name, "no_diffheg") for name in options("diffheg") if name != "none"),
+    *((name, "gaussian") for name in options("diffheg") if name not in ("none", "gaussian")),
+    ("gaussian", "no_mmc"),
+    ("gaussian", "single_level"),
+}
+
+
+@pytest.mark.parametrize("ablation", options("ablation"))
+@pytest.mark.parametrize("diffheg", options("diffheg"))
+def test_every_combination_makes_a_module_or_is_refused(toy_graph, diffheg, ablation):
+    config = composed("train", "scorer.dim=8", f"diffheg={diffheg}", f"ablation={ablation}").copy()
+    if (diffheg, ablation) in CLASHES:
+        with pytest.raises(InputError):
+            check_settings(config)
+        return
+    for scorer in options("scorer"):
+        config.scorer = composed("train", f"scorer={scorer}", "scorer.dim=8").scorer
+        check_settings(config)
+        module = LinkPredictionModule(OmegaConf.to_container(config, resolve=False), toy_graph)
+        assert (module.generator is None) == (diffheg == "none")
+        assert type(module.model.scorer).__name__.lower() == scorer
+
+
+@pytest.mark.parametrize("model", options("model"))
+def test_every_model_makes_a_module(toy_graph, model):
+    config = composed("train", f"model={model}", "scorer.dim=8")
+    module = LinkPredictionModule(OmegaConf.to_container(config, resolve=False), toy_graph)
+    assert config.system == model
+    assert type(module.model.scorer).__name__.lower() == {"dhns": "rotate"}.get(model, model)
+    assert (module.generator is None) == (model != "dhns")
+
+
+def test_a_chosen_scorer_survives_the_model():
+    assert composed("train", "model=dhns", "scorer=distmult").scorer._target_.endswith("DistMult")
+
+
+def own_leaves(group, option):
+    """What a file of a group says, without its defaults."""
+    content = OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{option}.yaml"), resolve=False)
+    return {key: value for key, value in leaves(content).items() if not key.startswith("defaults")}
+
+
+@pytest.mark.parametrize("model", ["dhns", "rotate"])
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_experiments_have_the_last_word(experiment, model):
+    found, said = settings(f"experiment={experiment}", f"model={model}"), own_leaves("experiment", experiment)
+    assert said
+    assert {key: found[key] for key in said} == said
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_the_command_line_has_the_last_word_over_experiments(experiment):
+    assert settings(f"experiment={experiment}", "scorer.dim=6")["scorer.dim"] == 6
+
+
+def differing(*overrides):
+    """The keys in which a composition differs from that without overrides."""
+    before, after = settings(), settings(*overrides)
+    return {key for key in before.keys() | after.keys() if before.get(key, "absent") != after.get(key, "absent")}
+
+
+VALUES = [name for name in options("ablation") if name not in ("none", "no_diffheg", "gaussian")]
+
+
+@pytest.mark.parametrize("ablation", VALUES)
+def test_ablations_change_what_they_say_and_nothing_else(ablation):
+    said = own_leaves("ablation", ablation)
+    assert differing(f"ablation={ablation}") == set(said)
+    found = settings(f"ablation={ablation}")
+    assert {key: found[key] for key in said} == said
+    assert found["ablated"] == ablation
+
+
+@pytest.mark.parametrize(("ablation", "diffheg"), [("no_diffheg", "none"), ("gaussian", "gaussian")])
+def test_ablations_that_choose_a_generator(ablation, diffheg):
+    chosen, direct = settings(f"ablation={ablation}"), settings(f"diffheg={diffheg}")
+    assert chosen.pop("ablated") == ablation
+    assert direct.pop("ablated") == "full"
+    assert chosen == direct
+    assert all(key == "ablated" or key.startswith("diffheg") for key in differing(f"ablation={ablation}"))
+
+
+def test_no_ablation_is_the_default():
+    assert differing("ablation=none") == set()
+
+
+def test_the_gaussian_control_differs_from_the_default_by_its_generator_alone():
+    default, control = composed("train").diffheg, composed("train", "diffheg=gaussian").diffheg
+    for key in ("weight", "levels", "loss", "generator.rows"):
+        assert OmegaConf.select(control, key) == OmegaConf.select(default, key), key
+    assert set(control) == {"name", "weight", "levels", "loss", "generator"}
+
+
+def test_level_times_of_ablations_are_those_of_the_default():
+    times = [level["time"] for level in settings()["diffheg.levels"]]
+    assert [level["time"] for level in own_leaves("ablation", "no_ntat")["diffheg.levels"]] == times
+    for ablation in ("no_mhld", "single_level"):
+        assert {level["time"] for level in own_leaves("ablation", ablation)["diffheg.levels"]} <= set(times)
+
+
+def test_single_level_generates_as_many_negatives_as_the_full_method():
+    single = settings("ablation=single_level")
+    assert single["diffheg.generator.copies"] * len(single["diffheg.levels"]) == len(settings()["diffheg.levels"])
+
+
+@pytest.mark.parametrize("word", ["true", "false"])
+def test_offline_is_a_switch(monkeypatch, word):
+    monkeypatch.setenv("DHNS_WANDB_OFFLINE", word)
+    assert composed.__wrapped__("train", "logger=wandb").logger.offline is (word == "true")

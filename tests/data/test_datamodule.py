@@ -1,0 +1,52 @@
+"""Batches: every triple once, in an order of the seed and the epoch alone."""
+
+import pytest
+import torch
+
+from dhns.data.datamodule import ShuffledBatches, TripleDataModule
+from dhns.errors import InputError
+
+
+def epoch(graph, number, seed=0, batch_size=7):
+    loader = TripleDataModule(graph, batch_size, seed).train_dataloader()
+    loader.sampler.set_epoch(number)
+    return list(loader)
+
+
+def test_every_triple_comes_once_per_epoch(toy_graph):
+    batches = epoch(toy_graph, 0)
+    assert [len(batch) for batch in batches] == [7, 7, 4]
+    assert len(ShuffledBatches(18, 7, 0)) == 3
+    assert sorted(torch.cat(batches).tolist()) == sorted(toy_graph.train.tolist())
+
+
+def test_order_is_of_the_seed_and_the_epoch(toy_graph):
+    first = torch.cat(epoch(toy_graph, 1))
+    assert torch.equal(torch.cat(epoch(toy_graph, 1)), first)
+    assert not torch.equal(torch.cat(epoch(toy_graph, 2)), first)
+    assert not torch.equal(torch.cat(epoch(toy_graph, 1, seed=1)), first)
+
+
+def test_order_needs_no_global_state(toy_graph):
+    before = torch.get_rng_state()
+    list(ShuffledBatches(18, 7, 0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_validation_queries_carry_their_row(toy_graph):
+    for query, triples in TripleDataModule(toy_graph, 7, 0).val_dataloader():
+        assert torch.equal(toy_graph.valid[query], triples)
+    assert query.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 99])
+def test_a_fixed_choice_of_validation_triples(toy_graph, count):
+    chosen, again = (TripleDataModule(toy_graph, 7, seed, valid_triples=count).valid for seed in (0, 1))
+    assert len(chosen) == min(count, 3)
+    assert torch.equal(chosen, again), "the choice is the same for every seed"
+    assert {tuple(row) for row in chosen.tolist()} <= {tuple(row) for row in toy_graph.valid.tolist()}
+
+
+def test_batches_need_a_row(toy_graph):
+    with pytest.raises(InputError, match="batch_size is 0"):
+        TripleDataModule(toy_graph, 0, 0)

@@ -1,0 +1,147 @@
+"""Result files are whole or absent, and say what is wrong with them; a run's identity is its settings."""
+
+import json
+
+import pytest
+
+from builders import composed
+from dhns.errors import InputError
+from dhns.results.config_hash import config_hash
+from dhns.results.store import FILE_NAME, RESULT_VERSION, find_results, read_result, versions, write_json
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run" / FILE_NAME
+
+
+def test_what_is_written_is_read(path):
+    content = {"version": RESULT_VERSION, "name": "Åland", "metrics": {"mrr": 0.25}}
+    write_json(path, content)
+    assert read_result(path) == content
+    assert "Åland" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), object()], ids=["nan", "inf", "object"])
+@pytest.mark.parametrize("old", [None, '{"version": 1}'])
+def test_a_failed_write_leaves_what_was_there(path, old, bad):
+    path.parent.mkdir()
+    if old:
+        path.write_text(old)
+    with pytest.raises((ValueError, TypeError)):
+        write_json(path, {"fine": list(range(10_000)), "bad": bad})
+    assert [p.read_text() for p in path.parent.iterdir()] == ([old] if old else [])
+
+
+def test_a_crash_while_writing_leaves_what_was_there(path, monkeypatch):
+    write_json(path, {"version": RESULT_VERSION})
+
+    def crash(_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.fsync", crash)
+    with pytest.raises(OSError, match="disk full"):
+        write_json(path, {"version": RESULT_VERSION, "new": True})
+    assert read_result(path) == {"version": RESULT_VERSION}
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_missing_results_are_named(path):
+    with pytest.raises(InputError, match=rf"cannot read the result file .*{FILE_NAME}"):
+        read_result(path)
+
+
+@pytest.mark.parametrize("text", ["", '{"version": 1, "metr', "not json"])
+def test_damaged_results_are_named(path, text):
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"is not a result file: .*delete it and run again"):
+        read_result(path)
+
+
+@pytest.mark.parametrize("content", [{"version": RESULT_VERSION + 1}, {}])
+def test_results_of_other_versions_are_refused(path, content):
+    write_json(path, content)
+    with pytest.raises(InputError, match=f"this program {RESULT_VERSION}"):
+        read_result(path)
+
+
+@pytest.mark.parametrize("content", [[1, 2], "text", 3])
+def test_json_that_is_no_result_is_refused(path, content):
+    path.parent.mkdir()
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="is not a result file"):
+        read_result(path)
+
+
+def test_results_are_found_in_path_order(tmp_path):
+    for name in ("b/seed-1", "a", "b/seed-0"):
+        write_json(tmp_path / name / FILE_NAME, {"version": RESULT_VERSION, "name": name})
+    (tmp_path / "c").mkdir()
+    found = find_results(tmp_path)
+    assert [result["name"] for _, result in found] == ["a", "b/seed-0", "b/seed-1"]
+    assert [path for path, _ in found] == [tmp_path / name / FILE_NAME for name in ("a", "b/seed-0", "b/seed-1")]
+
+
+@pytest.mark.parametrize("folder", ["", "nowhere"])
+def test_finding_nothing_says_what_to_do(tmp_path, folder):
+    with pytest.raises(InputError, match="dhns train"):
+        find_results(tmp_path / folder)
+
+
+def test_versions_name_what_numbers_depend_on():
+    assert {"python", "machine", "torch", "pytorch-lightning", "dhns"} <= set(versions())
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=4",
+        "run_dir=/elsewhere",
+        "paths.data=/elsewhere",
+        "paths.outputs=/elsewhere",
+        "progress=false",
+        "force=true",
+        "logger=none",
+        "trainer.accelerator=cpu",
+    ],
+)
+def test_hash_ignores_what_changes_no_number(override):
+    assert config_hash(composed(override)) == config_hash(composed())
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "scorer.dim=16",
+        "scorer=transe",
+        "encoder=structural",
+        "negatives=uniform",
+        "negatives.num_negatives=5",
+        "loss.temperature=0.123",
+        "regularizer=n3",
+        "optimization.optimizer.lr=0.123",
+        "optimization.clip_norm=0.123",
+        "diffheg=paper",
+        "diffheg.weight=0.123",
+        "diffheg.levels=[{time: 0.3}]",
+        "diffheg.generator.schedule.steps=21",
+        "ablation=no_hal",
+        "data.batch_size=9",
+        "stopping.patience=7",
+        "trainer.max_epochs=7",
+        "trainer.precision=bf16-mixed",
+        "dataset.name=other",
+        "protocol.select=last_epoch",
+    ],
+)
+def test_hash_tells_settings_apart(override):
+    add = "" if override.split("=")[0] in ("ablation",) or override.count(".") == 0 else "++"
+    assert config_hash(composed(add + override)) != config_hash(composed())
+
+
+def test_hash_is_the_folder_of_a_run():
+    first, second = (composed("paths.outputs=/out", f"seed={seed}") for seed in (0, 1))
+    folder, _, seed = first.run_dir.rpartition("/")
+    assert folder.endswith(f"-{config_hash(first)}")
+    assert (folder, seed) == (second.run_dir.rpartition("/")[0], "seed-0")
