@@ -29,9 +29,7 @@ def main() -> None:
         dhns = environment / "bin" / "dhns"
         run(dhns, "--version", cwd=elsewhere)
         run(dhns, "data", "stats", cwd=elsewhere)
-        run(
-            dhns, "train", "experiment=demo", "trainer.max_epochs=2", "trainer.check_val_every_n_epoch=1", cwd=elsewhere
-        )
+        run(dhns, "train", "experiment=demo", "model=rotate", "trainer.max_epochs=5", cwd=elsewhere)
         run(dhns, "compare", cwd=elsewhere)
     print("the wheel works from any folder")
 

@@ -343,3 +343,11 @@ def test_score_all_is_that_of_the_model(make_module):
     h, r, _ = module.graph.valid.T
     side = torch.tensor([False, True, False])
     torch.testing.assert_close(module.score_all(h, r, side), module.model.score_all(h, r, side))
+
+
+@pytest.mark.parametrize("encoder", ["structural", "attention_fusion"])
+def test_ranking_leaves_nothing_in_the_state(make_module, encoder):
+    module = make_module(f"encoder={encoder}", "diffheg=none")
+    before = set(module.state_dict())
+    module.on_validation_epoch_start()
+    assert set(module.state_dict()) == before

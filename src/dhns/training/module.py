@@ -171,7 +171,8 @@ class LinkPredictionModule(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            self._table = self.model.encoder().joint.float()
+            # detached: the structural encoder hands out its own parameter, which would be registered as another one
+            self._table = self.model.encoder().joint.detach().float()
         self.metric.reset()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
