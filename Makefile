@@ -23,9 +23,9 @@ demo: setup
 	$(DHNS) train experiment=demo model=dhns ablation=no_diffheg paths.outputs=$(OUTPUTS)/demo
 	$(DHNS) train experiment=demo model=dhns paths.outputs=$(OUTPUTS)/demo run_dir=$(OUTPUTS)/demo/dhns
 	$(DHNS) compare runs=$(OUTPUTS)/demo
-	$(DHNS) predict checkpoint=$(OUTPUTS)/demo/dhns head=Norway relation="shares border with" k=5
-	$(DHNS) predict checkpoint=$(OUTPUTS)/demo/dhns head=Oman relation="located in" k=5
-	$(DHNS) predict checkpoint=$(OUTPUTS)/demo/dhns relation="official language" tail=Arabic k=5
+	$(DHNS) predict checkpoint=$(OUTPUTS)/demo/dhns head=Nepal relation="located in" k=3
+	$(DHNS) predict checkpoint=$(OUTPUTS)/demo/dhns head=Bolivia relation="shares border with" k=8
+	$(DHNS) predict checkpoint=$(OUTPUTS)/demo/dhns head=Estonia tail="Soviet Rouble" k=3
 	@echo "score by hardness level: $(OUTPUTS)/demo/dhns/hardness.png"
 
 test: setup
