@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dhns.diffheg.negatives import EmbeddedPositives
 from dhns.randomness import stream
 
 if TYPE_CHECKING:
@@ -32,19 +31,10 @@ def score_samples(module: LinkPredictionModule, triples: Tensor) -> dict[str, Te
     generator = stream(module.seed, "hardness report", device=module.device)
     triples = triples[:MOST_TRIPLES].to(module.device)
     negatives = module.sampler(triples, 0, generator)
-    encoded, head, tail, candidates = module.model.encode_batch(triples, negatives.entity)
-    relation = module.model.relations[triples[:, 1]]
-    positives = EmbeddedPositives(encoded.rows(head), relation, encoded.rows(tail))
-    observed = torch.where(negatives.head_side[:, None], positives.tail.joint, positives.head.joint)
-    scorer = module.model.scorer
-    samples = {
-        "true": scorer(positives.head.joint, relation, positives.tail.joint),
-        "sampled": scorer.score_candidates(
-            observed, relation, negatives.head_side, encoded.joint, candidates
-        ).flatten(),
-    }
+    _, positives, positive, negative = module.embed_and_score(triples, negatives)
+    samples = {"true": positive, "sampled": negative.flatten()}
     generated = module.generator.generate(positives, generator)
-    scores = module.hardness_loss.score(generated, module.model.encoder, scorer)
+    scores = module.hardness_loss.score(generated, module.model.encoder, module.model.scorer)
     levels = module.generator.levels
     for time in dict.fromkeys(level.time for level in levels):
         # several chains may be tapped at the same time: they are one level

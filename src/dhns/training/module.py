@@ -21,6 +21,7 @@ from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.protocol import known_triples
 from dhns.losses.hardness_adaptive import HardnessAdaptiveLoss
 from dhns.models.kge_model import KGEModel
+from dhns.negatives.sampler import Negatives
 from dhns.randomness import derive_seed, stream
 from dhns.ranking.evaluation import rank_batch
 from dhns.ranking.metric import LinkPredictionMetric
@@ -81,20 +82,16 @@ class LinkPredictionModule(pl.LightningModule):
     def training_step(self, triples: Tensor, batch_idx: int) -> None:
         torch.manual_seed(derive_seed(self.seed, "step", self.batches_seen))
         model_optimizer = self._optimizers()[0]
+        # S-, and the embeddings of everything in the batch
         negatives = self.sampler(triples, self.batches_seen, self._stream("negatives"))
-        encoded, head, tail, candidates = self.model.encode_batch(triples, negatives.entity)
-        relation = self.model.relations[triples[:, 1]]
-        positives = EmbeddedPositives(encoded.rows(head), relation, encoded.rows(tail))
+        encoded, positives, positive, negative = self.embed_and_score(triples, negatives)
         # cleared before L_diff, whose gradients reach the model too when the generator does not detach its inputs
         model_optimizer.zero_grad()
 
+        # theta, by L_diff
         self._train_generator(positives)
 
-        observed = torch.where(negatives.head_side[:, None], positives.tail.joint, positives.head.joint)
-        positive = self.model.scorer(positives.head.joint, relation, positives.tail.joint)
-        negative = self.model.scorer.score_candidates(
-            observed, relation, negatives.head_side, encoded.joint, candidates
-        )
+        # the model, by L = L_KGC + lambda L_HA
         attracted, repelled = self.kgc_loss.terms(positive, negative)
         loss = attracted + repelled
         self.log("train/loss_kgc", loss.detach(), on_step=False, on_epoch=True)
@@ -109,6 +106,27 @@ class LinkPredictionModule(pl.LightningModule):
         model_optimizer.step()
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, prog_bar=True)
         self.batches_seen += 1
+
+    def embed_and_score(
+        self, triples: Tensor, negatives: Negatives
+    ) -> tuple[Encoded, EmbeddedPositives, Tensor, Tensor]:
+        """Embed a batch, each distinct entity once, and score it.
+
+        Args:
+            triples: ``(B, 3)`` positives.
+            negatives: N sampled for each.
+
+        Returns:
+            The encoded entities, the embedded positives, their scores ``(B,)``, and those of the negatives ``(B, N)``.
+        """
+        encoded, head, tail, candidates = self.model.encode_batch(triples, negatives.entity)
+        relation = self.model.relations[triples[:, 1]]
+        positives = EmbeddedPositives(encoded.rows(head), relation, encoded.rows(tail))
+        scorer, head_side = self.model.scorer, negatives.head_side
+        observed = torch.where(head_side[:, None], positives.tail.joint, positives.head.joint)
+        positive = scorer(positives.head.joint, relation, positives.tail.joint)
+        negative = scorer.score_candidates(observed, relation, head_side, encoded.joint, candidates)
+        return encoded, positives, positive, negative
 
     def _train_generator(self, positives: EmbeddedPositives) -> None:
         """Optimise theta by ``L_diff`` (Eq. 11)."""
