@@ -80,7 +80,7 @@ def show(table: Table, markdown: bool = False) -> None:
     console = Console()
     if markdown:
         table.box, table.title, table.show_edge = box.MARKDOWN, None, True
-    (console if console.is_terminal and not markdown else Console(width=160)).print(table)
+    (console if console.is_terminal and not markdown else Console(width=200 if markdown else 160)).print(table)
 
 
 def _slices(metrics: dict[str, float]) -> list[str]:
