@@ -51,7 +51,8 @@ def usage() -> str:
 def _quoted(argument: str) -> str:
     """Quote names, so that labels with blanks, commas or brackets need no Hydra syntax on the command line.
 
-    What stands between quotes already is left as it is.
+    What stands between quotes already is left as it is. An entity named ``???`` has to be given by key or id: that is
+    how OmegaConf spells a missing value.
     """
     for key in FREE_TEXT:
         value = argument.removeprefix(key)
