@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from dhns.errors import InputError
-from dhns.graph.fingerprint import fingerprint
-from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.load import load_graph
 from dhns.training.callbacks import BEST, LAST
 from dhns.training.module import LinkPredictionModule
 
@@ -54,19 +52,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def require_same_graph(content: dict[str, Any], graph: KnowledgeGraph, path: Path) -> None:
+def require_same_graph(content: dict[str, Any], module: LinkPredictionModule, path: Path) -> None:
     """Refuse a graph on which the checkpoint was not trained: ids would mean other entities, or train triples test.
 
     Raises:
         InputError: some fingerprints differ; the message names the parts.
     """
-    stored, found = content.get("fingerprints"), fingerprint(graph)
+    stored, found = content.get("fingerprints"), module.fingerprints
     if stored is None or stored == found:
         return
     changed = sorted(key for key in stored.keys() | found.keys() if stored.get(key) != found.get(key))
     raise InputError(
-        f"{graph.name} has changed since {path} was trained: its {', '.join(changed)}; restore the files, or train "
-        "again (force=true)"
+        f"{module.graph.name} has changed since {path} was trained: its {', '.join(changed)}; restore the files, or "
+        "train again (force=true)"
     )
 
 
@@ -94,8 +92,11 @@ def load_weights(module: LinkPredictionModule, path: Path) -> None:
     Raises:
         InputError: the checkpoint is damaged, of another graph, or its tensors do not fit.
     """
-    content = read_checkpoint(path)
-    require_same_graph(content, module.graph, path)
+    _put_weights(module, read_checkpoint(path), path)
+
+
+def _put_weights(module: LinkPredictionModule, content: dict[str, Any], path: Path) -> None:
+    require_same_graph(content, module, path)
     try:
         module.load_state_dict(content["state_dict"])
     except RuntimeError as error:
@@ -112,10 +113,9 @@ def load_module(path: Path, device: torch.device | str = "cpu") -> LinkPredictio
         InputError: see `find_checkpoint`, `read_checkpoint`, `require_own_targets`, `load_weights`.
     """
     checkpoint = find_checkpoint(path)
-    settings = read_checkpoint(checkpoint)["hyper_parameters"]["config"]
+    content = read_checkpoint(checkpoint)
+    settings = content["hyper_parameters"]["config"]
     require_own_targets(settings, checkpoint)
-    config = OmegaConf.create(settings)
-    graph = instantiate(config.protocol).prepare(instantiate(config.dataset))
-    module = LinkPredictionModule(settings, graph)
-    load_weights(module, checkpoint)
+    module = LinkPredictionModule(settings, load_graph(OmegaConf.create(settings)))
+    _put_weights(module, content, checkpoint)
     return module.to(device).eval()

@@ -20,8 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from dhns.data.datamodule import TripleDataModule
 from dhns.errors import InputError
-from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.load import load_graph
 from dhns.graph.protocol import Protocol
 from dhns.ranking.baseline import RelationFrequency
 from dhns.ranking.evaluation import rank_triples
@@ -66,12 +66,6 @@ def run(config: DictConfig) -> dict[str, Any]:
     return result
 
 
-def load_graph(config: DictConfig) -> KnowledgeGraph:
-    """The data set of a configuration, prepared by its protocol."""
-    protocol: Protocol = instantiate(config.protocol)
-    return protocol.prepare(instantiate(config.dataset))
-
-
 def rank_split(module: LinkPredictionModule, split: str, show_progress: bool = False) -> dict[str, float]:
     """Filtered metrics of a whole split; see `LinkPredictionMetric`."""
     module.eval()
@@ -107,7 +101,7 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
     if last.exists():
         content = read_checkpoint(last)
         _require_same_settings(config, content["hyper_parameters"]["config"], last)
-        require_same_graph(content, graph, last)
+        require_same_graph(content, module, last)
     started = time.perf_counter()
     trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
     trained = time.perf_counter() - started
@@ -125,7 +119,7 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
         "seed": config.seed,
         "config": plain,
         "protocol": protocol.describe() | {"notes": list(graph.notes)},
-        "fingerprints": fingerprint(graph),
+        "fingerprints": module.fingerprints,
         "metrics": metrics,
         "baseline": _frequency_baseline(module),
         "generated": _generated_report(module, folder),

@@ -216,12 +216,13 @@ class LinkPredictionModule(pl.LightningModule):
     # --- checkpoints ---------------------------------------------------------------------------------------------
 
     @cached_property
-    def _fingerprints(self) -> dict[str, str]:
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of every part of the graph; see `dhns.graph.fingerprint`."""
         return fingerprint(self.graph)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["batches_seen"] = self.batches_seen
-        checkpoint["fingerprints"] = self._fingerprints
+        checkpoint["fingerprints"] = self.fingerprints
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.batches_seen = checkpoint["batches_seen"]
