@@ -11,14 +11,17 @@ from dhns.encoders.attention_fusion import AttentionFusion
 from dhns.models.kge_model import KGEModel
 from dhns.resources import conf_dir
 
-SMALL = ("scorer.dim=8", "negatives.num_negatives=4", "data.batch_size=8", "seed=3")
+SMALL = ("scorer.dim=8", "++negatives.num_negatives=4", "data.batch_size=8", "seed=3")
 
 
 @functools.cache
 def _composed(*overrides):
     register_resolvers()
     with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
-        return compose("train", overrides=[*SMALL, *overrides])
+        config = compose("train", overrides=[*SMALL, *overrides])
+    if "_target_" not in config.negatives:
+        config.negatives = {}
+    return config
 
 
 def composed(*overrides):

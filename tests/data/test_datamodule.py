@@ -50,3 +50,34 @@ def test_a_fixed_choice_of_validation_triples(toy_graph, count):
 def test_batches_need_a_row(toy_graph):
     with pytest.raises(InputError, match="batch_size is 0"):
         TripleDataModule(toy_graph, 0, 0)
+
+
+def test_batches_by_query_hold_every_answer_of_their_queries(toy_graph):
+    data = TripleDataModule(toy_graph, batch_size=5, seed=1, by_query=True)
+    loader = data.train_dataloader()
+    loader.sampler.set_epoch(0)
+    answers, asked = {}, []
+    for h, r, t in toy_graph.train.tolist():
+        answers.setdefault((h, r, False), set()).add(t)
+        answers.setdefault((t, r, True), set()).add(h)
+    for triples, head_side in loader:
+        found = {}
+        for (h, r, t), side in zip(triples.tolist(), head_side.tolist(), strict=True):
+            found.setdefault((t if side else h, r, side), set()).add(h if side else t)
+        assert len(found) <= 5
+        assert all(answers[query] == found[query] for query in found)
+        asked += found
+    assert len(asked) == len(answers)
+    assert set(asked) == set(answers)
+    assert len(loader) == -(-len(answers) // 5)
+
+
+def test_orders_by_query_differ_by_epoch_and_repeat_by_seed(toy_graph):
+    def order(seed, epoch):
+        loader = TripleDataModule(toy_graph, batch_size=5, seed=seed, by_query=True).train_dataloader()
+        loader.sampler.set_epoch(epoch)
+        return torch.cat([triples for triples, _ in loader])
+
+    assert torch.equal(order(1, 0), order(1, 0))
+    assert not torch.equal(order(1, 0), order(1, 1))
+    assert not torch.equal(order(1, 0), order(2, 0))

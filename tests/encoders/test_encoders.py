@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dhns.encoders.attention_fusion import AttentionFusion
+from dhns.encoders.encoder import choose_modalities
 from dhns.encoders.structural import StructuralEncoder
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import Modality
@@ -105,16 +106,16 @@ def test_structure_alone_needs_no_attention(toy_graph, scorer):
 
 def test_frozen_features_are_out_of_reach_of_optimizer_and_checkpoint(toy_graph, scorer):
     encoder = AttentionFusion(toy_graph, scorer)
-    assert {name for name, _ in encoder.named_buffers()} >= {f"features_{m}" for m in toy_graph.modalities}
+    assert {name for name, _ in encoder.named_buffers()} >= {f"features.{m}.features" for m in toy_graph.modalities}
     stored = {*dict(encoder.named_parameters()), *encoder.state_dict()}
-    assert not any(name.startswith(("features_", "present_")) for name in stored)
+    assert not any(name.startswith("features.") for name in stored)
 
 
 def test_trained_features_are_parameters(toy_graph, scorer):
     encoder = AttentionFusion(toy_graph, scorer, train_features=True)
     for name in toy_graph.modalities:
-        assert isinstance(getattr(encoder, f"features_{name}"), torch.nn.Parameter)
-        assert f"features_{name}" in encoder.state_dict()
+        assert isinstance(encoder.features[name].features, torch.nn.Parameter)
+        assert f"features.{name}.features" in encoder.state_dict()
     encoder().joint.sum().backward()
     assert all(parameter.grad is not None for parameter in encoder.parameters())
 
@@ -124,7 +125,7 @@ def test_training_features_leaves_those_of_the_graph_alone(toy_graph, scorer):
     before = toy_graph.modalities[name].features.clone()
     encoder = AttentionFusion(toy_graph, scorer, train_features=True)
     with torch.no_grad():
-        getattr(encoder, f"features_{name}").add_(1)
+        encoder.features[name].features.add_(1)
     assert torch.equal(toy_graph.modalities[name].features, before)
 
 
@@ -140,3 +141,15 @@ def test_modalities_can_be_chosen(toy_graph, scorer, partial):
 def test_a_modality_that_the_graph_lacks_is_named(toy_graph, scorer):
     with pytest.raises(InputError, match=rf"{toy_graph.name} has no modality 'smell' \(it has: .*encoder.modalities"):
         AttentionFusion(toy_graph, scorer, modalities=["smell"])
+
+
+def test_a_model_may_run_on_the_modalities_that_are_there(toy_graph):
+    assert choose_modalities(toy_graph, None) == (tuple(toy_graph.modalities), ())
+    assert choose_modalities(toy_graph, ["visual", "smell"], "use_available") == (("visual",), ("smell",))
+    assert choose_modalities(toy_graph, ["smell"], "use_available") == (tuple(toy_graph.modalities), ("smell",))
+
+
+def test_a_model_that_needs_features_refuses_a_graph_without_any(toy_graph):
+    bare = dataclasses.replace(toy_graph, modalities={})
+    with pytest.raises(InputError, match="toy has no modality at all, and this model needs visual and textual"):
+        choose_modalities(bare, ["visual", "textual"], "use_available")

@@ -5,7 +5,6 @@ import torch
 
 from dhns.encoders.attention_fusion import AttentionFusion
 from dhns.encoders.structural import StructuralEncoder
-from dhns.losses.regularizer import PowerNorm
 from dhns.models.kge_model import KGEModel
 from dhns.scorers.complex import ComplEx
 from dhns.scorers.rotate import RotatE
@@ -47,17 +46,36 @@ def test_relations_are_initialised_in_the_range_of_the_scorer(toy_graph):
     assert 0.25 < model.relations.abs().max() <= 0.3
 
 
-def test_power_norm_of_whole_tables(model, toy_graph):
-    tables = (model.encoder.structure, model.relations)
-    expected = 0.5 * sum(abs(x) ** 3 for table in tables for x in table.flatten().tolist())
-    assert PowerNorm(0.5)(model, toy_graph.train[:2]).item() == pytest.approx(expected, rel=1e-5)
+@pytest.fixture
+def reciprocal(toy_graph):
+    torch.manual_seed(0)
+    scorer = ComplEx(4)
+    return KGEModel(StructuralEncoder(toy_graph, scorer), scorer, toy_graph.num_relations, reciprocal=True)
 
 
-def test_power_norm_of_a_batch(model, toy_graph):
-    triples = toy_graph.train[:4]
-    penalty = 0.0
-    for h, r, t in triples.tolist():
-        for row in (model.encoder.structure[h], model.encoder.structure[t], model.relations[r]):
-            penalty += sum(abs(x) ** 2 for x in row.tolist())
-    expected = 0.5 * penalty / len(triples)
-    assert PowerNorm(0.5, p=2.0, rows="batch")(model, triples).item() == pytest.approx(expected, rel=1e-5)
+def test_reciprocal_relations_are_vectors_of_their_own(reciprocal, toy_graph):
+    assert len(reciprocal.relations) == 2 * toy_graph.num_relations
+    h, r, t = toy_graph.train.T
+    joint, scorer = reciprocal.encode().joint, reciprocal.scorer
+    as_tails = scorer(joint[h], reciprocal.relations[r], joint[t])
+    as_heads = scorer(joint[t], reciprocal.relations[r + toy_graph.num_relations], joint[h])
+    assert not torch.allclose(as_tails, as_heads)
+    side = torch.arange(len(h)) % 2 == 1
+    torch.testing.assert_close(reciprocal.score_triples(toy_graph.train), as_tails)
+    torch.testing.assert_close(reciprocal.score_triples(toy_graph.train, side), torch.where(side, as_heads, as_tails))
+    entity, answer = torch.where(side, t, h), torch.where(side, h, t)
+    everything = reciprocal.score_all(entity, r, side)
+    torch.testing.assert_close(everything.gather(1, answer[:, None])[:, 0], torch.where(side, as_heads, as_tails))
+
+
+@pytest.mark.parametrize("is_reciprocal", [False, True])
+def test_candidates_are_entries_of_the_scores_of_all_entities(is_reciprocal, reciprocal, toy_graph):
+    model = reciprocal
+    if not is_reciprocal:
+        model = KGEModel(reciprocal.encoder, reciprocal.scorer, toy_graph.num_relations)
+    h, r, t = toy_graph.train.T
+    side = torch.arange(len(h)) % 3 == 0
+    candidates = torch.randint(12, (len(h), 4), generator=torch.Generator().manual_seed(1))
+    everything = model.score_all(torch.where(side, t, h), r, side)
+    found = model.score_candidates(toy_graph.train, side, candidates)
+    torch.testing.assert_close(found, everything.gather(1, candidates))

@@ -66,7 +66,7 @@ def slow_reciprocal_ranks(table, graph):
 
 def test_both_sides_are_ranked_among_unknown_triples(graph, known, metric):
     table = Table()
-    metrics = rank_triples(table.all, graph.test, known, metric, score_triples=table.triples)
+    metrics = rank_triples(table.all, graph.test, known, metric, score_triples=lambda t, _: table.triples(t))
     expected = list(slow_reciprocal_ranks(table, graph))
     assert metrics["queries"] == len(expected) == 50
     assert metrics["mrr"] == pytest.approx(sum(expected) / 50)
@@ -145,10 +145,9 @@ def test_two_scoring_paths_that_disagree_stop_the_ranking(graph, known, metric, 
         return table.all(entity, relation, head_side) + 0.01 * (head_side == wrong_side)[:, None]
 
     with pytest.raises(RuntimeError, match="ranks would be wrong"):
-        rank_triples(score_all, graph.test, known, metric, score_triples=table.triples)
-    rounding = rank_batch(
-        table.all, graph.test, torch.ones(25, dtype=torch.bool), known, score_triples=lambda t: table.triples(t) + 1e-5
-    )
+        rank_triples(score_all, graph.test, known, metric, score_triples=lambda t, _: table.triples(t))
+    heads = torch.ones(25, dtype=torch.bool)
+    rounding = rank_batch(table.all, graph.test, heads, known, score_triples=lambda t, _: table.triples(t) + 1e-5)
     assert len(rounding.optimistic) == 25
 
 

@@ -1,6 +1,7 @@
 """One table of scorers: each row has its formula in plain Python, against which every path of the scorer is held.
 
 To add a scorer, add a row to ``CASES``: its constructor, the formula of a score, and the condition of Eqs. 7-9.
+Formulas start from relation vectors as they are stored; the scorer sees them through `prepare`.
 """
 
 import cmath
@@ -15,8 +16,13 @@ from dhns.scorers import distance
 from dhns.scorers.complex import ComplEx
 from dhns.scorers.distance import all_distances, indexed_distance, pairwise_distance
 from dhns.scorers.distmult import DistMult
+from dhns.scorers.pairre import PairRE
+from dhns.scorers.quate import QuatE
+from dhns.scorers.rescal import RESCAL
 from dhns.scorers.rotate import RotatE
+from dhns.scorers.transd import TransD
 from dhns.scorers.transe import TransE
+from dhns.scorers.transh import TransH
 
 ENTITIES, RELATIONS = 7, 3
 TRIPLES = torch.cartesian_prod(torch.arange(ENTITIES), torch.arange(RELATIONS), torch.arange(ENTITIES))
@@ -74,6 +80,105 @@ def plus(sign_of_tail, sign_of_head):
     ]
 
 
+def halves(vector):
+    half = len(vector) // 2
+    return vector[:half], vector[half:]
+
+
+def dot(a, b):
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def add(a, b, factor=1):
+    return [x + factor * y for x, y in zip(a, b, strict=True)]
+
+
+def l1(vector):
+    return sum(map(abs, vector))
+
+
+def l2(vector):
+    return math.hypot(*vector)
+
+
+def translated_on_hyperplane(e, r, head_side):
+    """The point of a TransH query: entity and translation without their parts along the normal."""
+    translation, normal = halves(r)
+    normal = unit(normal)
+    parts = (add(x, normal, -dot(x, normal)) for x in (e, translation))
+    return add(*parts, -1 if head_side else 1)
+
+
+def translate_on_hyperplane(norm):
+    def score(h, r, t):
+        still = [0] * len(t) + halves(r)[1]
+        return MARGIN - norm(add(translated_on_hyperplane(h, r, False), translated_on_hyperplane(t, still, False), -1))
+
+    return score
+
+
+def moved(e, r):
+    """e' of TransD by its matrix r_p e_p^T + I."""
+    (vector, projection), (_, towards) = halves(e), halves(r)
+    size = range(len(vector))
+    matrix = [[towards[i] * projection[j] + (i == j) for j in size] for i in size]
+    return [dot(row, vector) for row in matrix]
+
+
+def translate_moved(norm, scaled=lambda vector: vector):
+    return lambda h, r, t: MARGIN - norm(add(add(scaled(moved(h, r)), halves(r)[0]), scaled(moved(t, r)), -1))
+
+
+def translated_moved(scaled=lambda vector: vector):
+    return lambda e, r, head_side: (
+        add(scaled(moved(e, r)), halves(r)[0], -1 if head_side else 1) + halves(r)[1]
+    )  # fmt: skip
+
+
+def times(a, b):
+    return [x * y for x, y in zip(a, b, strict=True)]
+
+
+def scale_both(h, r, t):
+    for_head, for_tail = halves(r)
+    return MARGIN - l1(add(times(unit(h), for_head), times(unit(t), for_tail), -1))
+
+
+def rows(r):
+    size = math.isqrt(len(r))
+    return [r[size * i : size * (i + 1)] for i in range(size)]
+
+
+def bilinear(h, r, t):
+    return sum(h[i] * x * t[j] for i, row in enumerate(rows(r)) for j, x in enumerate(row))
+
+
+def mapped(e, r, head_side):
+    """M e where the head is made, M^T e where the tail is."""
+    return [dot(e, row) for row in (rows(r) if head_side else zip(*rows(r), strict=True))]
+
+
+def quaternions(vector):
+    """Quaternions as complex 2 x 2 matrices, whose product is theirs."""
+    size = len(vector) // 4
+    parts = [vector[size * i : size * (i + 1)] for i in range(4)]
+    return [
+        [[complex(a, b), complex(c, d)], [complex(-c, d), complex(a, -b)]] for a, b, c, d in zip(*parts, strict=True)
+    ]
+
+
+def turned(e, r, head_side):
+    """The Hamilton product with unit quaternions, or with their inverses where the head is made."""
+    result = []
+    for x, y in zip(quaternions(e), quaternions(r), strict=True):
+        size = math.sqrt((y[0][0] * y[1][1] - y[0][1] * y[1][0]).real)
+        if head_side:
+            y = [[y[0][0].conjugate(), y[1][0].conjugate()], [y[0][1].conjugate(), y[1][1].conjugate()]]
+        top = [sum(x[0][k] * y[k][j] for k in range(2)) / size for j in range(2)]
+        result.append([top[0].real, top[0].imag, top[1].real, top[1].imag])
+    return [part for parts in zip(*result, strict=True) for part in parts]
+
+
 class Case(NamedTuple):
     make: Callable
     score: Callable
@@ -84,6 +189,10 @@ def transe(**options):
     return lambda: TransE(DIM, MARGIN, EPSILON, **options)
 
 
+def transd(**options):
+    return lambda: TransD(DIM, MARGIN, EPSILON, **options)
+
+
 CASES = {
     "distmult": Case(lambda: DistMult(DIM), multiply, lambda e, r, _: [a * b for a, b in zip(e, r, strict=True)]),
     "complex": Case(lambda: ComplEx(DIM), multiply_complex, multiplied_complex),
@@ -92,6 +201,19 @@ CASES = {
     "transe-unit": Case(transe(normalize=True), lambda h, r, t: translate(unit(h), unit(r), unit(t)), plus(+1, -1)),
     "transe-literal": Case(transe(condition_sign="literal"), translate, plus(+1, +1)),
     "transe-reference": Case(transe(condition_sign="reference"), translate, plus(-1, +1)),
+    "transh": Case(lambda: TransH(DIM, MARGIN, EPSILON), translate_on_hyperplane(l1), translated_on_hyperplane),
+    "transh-l2": Case(
+        lambda: TransH(DIM, MARGIN, EPSILON, norm="l2"), translate_on_hyperplane(l2), translated_on_hyperplane
+    ),
+    "transd": Case(transd(), translate_moved(l1), translated_moved()),
+    "transd-l2": Case(transd(norm="l2"), translate_moved(l2), translated_moved()),
+    "transd-unit": Case(transd(normalize=True), translate_moved(l1, unit), translated_moved(unit)),
+    "transd-unit-l2": Case(transd(normalize=True, norm="l2"), translate_moved(l2, unit), translated_moved(unit)),
+    "pairre": Case(
+        lambda: PairRE(DIM, MARGIN, EPSILON), scale_both, lambda e, r, side: times(unit(e), halves(r)[1 if side else 0])
+    ),
+    "rescal": Case(lambda: RESCAL(DIM), bilinear, mapped),
+    "quate": Case(lambda: QuatE(DIM), lambda h, r, t: dot(turned(h, r, False), t), turned),
 }
 
 
@@ -106,7 +228,8 @@ def scorer(case):
 
 
 @pytest.fixture
-def tables(scorer):
+def stored(scorer):
+    """Entity and relation vectors as a model stores them."""
     generator = torch.Generator().manual_seed(2)
     shape = {"generator": generator, "dtype": torch.float64}
     entities = torch.randn(ENTITIES, scorer.entity_width, **shape)
@@ -114,9 +237,16 @@ def tables(scorer):
 
 
 @pytest.fixture
-def expected(case, tables):
+def tables(scorer, stored):
+    """Entity vectors, and relations as queries take them."""
+    entities, relations = stored
+    return entities, scorer.prepare(relations)
+
+
+@pytest.fixture
+def expected(case, stored):
     """Scores of ``TRIPLES`` by the formula."""
-    entities, relations = (table.tolist() for table in tables)
+    entities, relations = (table.tolist() for table in stored)
     return torch.tensor(
         [case.score(entities[h], relations[r], entities[t]) for h, r, t in TRIPLES.tolist()], dtype=torch.float64
     )
@@ -175,24 +305,36 @@ def test_inverse_of_the_inverse_is_the_relation(scorer, tables):
     torch.testing.assert_close(scorer.inverse(scorer.inverse(tables[1])), tables[1])
 
 
-def test_condition_is_the_formula(case, scorer, tables):
+def test_leading_dimensions_of_generated_entities_broadcast(scorer, tables):
+    """As the hardness-adaptive loss does: levels and sides before the batch."""
     entities, relations = tables
+    observed, relation = entities[:4].view(2, 2, -1), relations[[0, 1, 2, 0]].view(2, 2, -1)
+    generated = entities[torch.arange(12) % 7].view(3, 2, 2, -1)
+    found = scorer.match(scorer.query(observed, relation), generated)
+    assert found.shape == (3, 2, 2)
+    torch.testing.assert_close(found, scorer(*(x.expand(3, 2, 2, -1) for x in (observed, relation, generated))))
+    ends = scorer.query(generated[:, 1], relation[0])
+    torch.testing.assert_close(ends, scorer.query(generated[:, 1], relation[0].expand(3, -1, -1)))
+
+
+def test_condition_is_the_formula(case, scorer, stored, tables):
+    entities, relations = stored
     e, r, head_side = torch.cartesian_prod(torch.arange(ENTITIES), torch.arange(RELATIONS), torch.arange(2)).T
     expected = [
         case.condition(entities[i].tolist(), relations[j].tolist(), bool(side))
         for i, j, side in zip(e, r, head_side, strict=True)
     ]
-    found = scorer.condition(entities[e], relations[r], head_side.bool())
+    found = scorer.condition(entities[e], tables[1][r], head_side.bool())
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
 
 
-def test_training_and_ranking_paths_have_the_same_gradients(scorer, tables):
+def test_training_and_ranking_paths_have_the_same_gradients(scorer, stored):
     """Chunked, indexed scores against the plain formula under autograd."""
     index = torch.tensor([[0, 3, 3], [6, 1, 0]])
     gradients = []
     for indexed in (True, False):
-        entities, relations = (table.clone().requires_grad_() for table in tables)
-        query = scorer.query(entities[[1, 2]], relations[[0, 2]])
+        entities, relations = (table.clone().requires_grad_() for table in stored)
+        query = scorer.query(entities[[1, 2]], scorer.prepare(relations)[[0, 2]])
         score = scorer.match_indexed(query, entities, index) if indexed else scorer.match(
             query[:, None], entities[index]
         )  # fmt: skip
@@ -209,21 +351,111 @@ def test_ranking_all_entities_is_the_same_with_and_without_autograd(scorer, tabl
     torch.testing.assert_close(plain, tracked.detach())
 
 
+@pytest.mark.parametrize("size", [1, 2 * 3 * 8 * 6], ids=["row by row", "uneven"])
+def test_tiles_change_nothing(scorer, tables, size, monkeypatch):
+    entities, relations = (table.detach() for table in tables)
+    index = torch.tensor([[0, 3, 3], [6, 1, 0], [2, 2, 5], [4, 0, 1], [1, 5, 6]])
+
+    def scores_and_gradients():
+        table = entities.clone().requires_grad_()
+        query = scorer.query(entities[:5], relations[[0, 1, 2, 1, 0]]).requires_grad_()
+        score = scorer.match_indexed(query, table, index)
+        with torch.no_grad():
+            everything = scorer.match_all(query, table)
+        return score.detach(), everything, *torch.autograd.grad(score.square().sum(), (query, table))
+
+    whole = scores_and_gradients()
+    monkeypatch.setitem(distance.CHUNK_BYTES, "cpu", size)
+    torch.testing.assert_close(scores_and_gradients(), whole)
+
+
 def test_a_query_that_hits_its_candidate_has_finite_gradients(scorer):
-    query = torch.ones(1, scorer.entity_width, dtype=torch.float64, requires_grad=True)
+    """A relation of zeros leaves the entity where it is, in every distance scorer."""
     table = torch.ones(2, scorer.entity_width, dtype=torch.float64, requires_grad=True)
+    still = scorer.prepare(torch.zeros(1, scorer.relation_width, dtype=torch.float64))
+    query = scorer.query(table[:1].detach(), still).requires_grad_()
     index = torch.tensor([[0, 1]])
     for score in (scorer.match_indexed(query, table, index), scorer.match(query[:, None], table[index])):
+        torch.testing.assert_close(score, torch.full_like(score, scorer.margin), rtol=0, atol=1e-5)
         gradients = torch.autograd.grad(score.sum(), (query, table))
         assert all(gradient.isfinite().all() for gradient in gradients)
 
 
+SIZES = {
+    "distmult": lambda vector: [abs(x) for x in vector],
+    "complex": lambda vector: [abs(z) for z in paired(vector)],
+    "quate": lambda vector: [math.hypot(*vector[i::DIM]) for i in range(DIM)],
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_magnitudes_are_the_sizes_of_the_numbers(name):
+    scorer = CASES[name].make()
+    vectors = torch.randn(2, 4, scorer.entity_width, dtype=torch.float64)
+    expected = [[SIZES[name](vector) for vector in part] for part in vectors.tolist()]
+    torch.testing.assert_close(scorer.magnitudes(vectors), torch.tensor(expected, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_magnitudes_of_zeros_have_finite_gradients(name):
+    scorer = CASES[name].make()
+    vector = torch.zeros(scorer.entity_width, requires_grad=True)
+    (gradient,) = torch.autograd.grad(scorer.magnitudes(vector).pow(3).sum(), vector)
+    assert (gradient == 0).all()
+
+
+LONG = {
+    "transh": lambda: TransH(16, norm="l2"),
+    "transd": lambda: TransD(16, norm="l2"),
+    "transd-unit": lambda: TransD(16, norm="l2", normalize=True),
+}
+
+
+@pytest.mark.parametrize("make", LONG.values(), ids=LONG.keys())
+def test_distances_by_products_are_safe_in_single_precision(make):
+    """Candidates all around the query, from the very point to far away."""
+    scorer, generator = make(), torch.Generator().manual_seed(5)
+    centre = torch.randn(1, scorer.entity_width, generator=generator)
+    steps = torch.logspace(-6, 1, 20)[:, None] * torch.randn(20, scorer.entity_width, generator=generator)
+    table = torch.cat([centre, centre + steps])
+    translation, other = torch.zeros(1, 16), torch.randn(1, 16, generator=generator)
+    query = scorer.query(centre, scorer.prepare(torch.cat([translation, other], dim=1)))
+    found, exact = scorer.match_all(query, table), scorer.match(query.double()[:, None], table.double())
+    length = query[:, :16].norm().item()
+    assert (scorer.margin - found >= 0).all()
+    torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=2e-3 * length)
+    clear = (scorer.margin - exact) > 0.05 * length
+    assert 3 <= clear.sum() < 15
+    torch.testing.assert_close(found.double()[clear], exact[clear], rtol=0, atol=2e-5 * length)
+
+
+def test_tiles_keep_single_precision_under_autocast():
+    scorer, generator = TransH(16), torch.Generator().manual_seed(6)
+    table, relation = (torch.randn(5, width, generator=generator) for width in (16, 32))
+    query, index = scorer.query(table, scorer.prepare(relation)), torch.tensor([[0, 3], [1, 1], [4, 2], [2, 0], [3, 1]])
+    inputs = query.requires_grad_(), table.requires_grad_()
+
+    def score_and_gradients():
+        score = scorer.match_indexed(*inputs, index)
+        return score.detach(), *torch.autograd.grad(score.sum(), inputs)
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = score_and_gradients()
+    torch.testing.assert_close(mixed, score_and_gradients(), rtol=0, atol=0)
+    half = table.bfloat16()
+    torch.testing.assert_close(
+        scorer.match_indexed(query, half, index), scorer.match_indexed(query, half.float(), index), rtol=0, atol=0
+    )
+
+
 def plain_distance(query, candidate, norm):
     difference = (query - candidate).tolist()
+    if norm == "l2":
+        return l2(difference)
     return sum(map(abs, difference if norm == "l1" else paired(difference)))
 
 
-@pytest.fixture(params=["l1", "modulus"])
+@pytest.fixture(params=["l1", "l2", "modulus"])
 def norm(request):
     return request.param
 

@@ -41,7 +41,7 @@ def fit(tmp_path):
             callbacks=list(callbacks),
             **{"enable_checkpointing": False, "max_epochs": 1, **options},
         )
-        data = TripleDataModule(module.graph, batch_size=8, seed=module.seed)
+        data = TripleDataModule(module.graph, batch_size=8, seed=module.seed, by_query=module.sampler is None)
         trainer.fit(module, data, ckpt_path=resume, weights_only=True)
         return trainer
 

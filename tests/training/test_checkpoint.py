@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from dhns.errors import InputError
+from dhns.negatives.uniform import UniformSampler
 from dhns.training.callbacks import checkpoints
 from dhns.training.checkpoint import find_checkpoint, load_weights, read_checkpoint, require_own_targets
 from dhns.training.device import choose_device
@@ -167,15 +168,20 @@ def test_answers_are_printed_with_labels(module):
 # --- the hardness report ------------------------------------------------------------------------------------------
 
 
-def test_samples_of_every_level_and_view(module):
-    drawn = []
-    module.sampler.register_forward_hook(lambda _, args, output: drawn.append((args[0], output)))
+def test_samples_of_every_level_and_view(module, monkeypatch):
+    drawn, forward = [], UniformSampler.forward
+
+    def watched(self, triples, *rest):
+        drawn.append((triples, forward(self, triples, *rest)))
+        return drawn[-1][1]
+
+    monkeypatch.setattr(UniformSampler, "forward", watched)
     samples = score_samples(module, module.graph.train)
     positives = len(module.graph.train)
     torch.testing.assert_close(samples["true"], module.model.score_triples(module.graph.train))
     ((triples, negatives),) = drawn
-    corrupted = triples[:, None].repeat(1, 4, 1)
-    for row, entities, head_side in zip(corrupted, *negatives, strict=True):
+    corrupted = triples[:, None].repeat(1, negatives.entity.shape[1], 1)
+    for row, entities, head_side in zip(corrupted, negatives.entity, negatives.head_side, strict=True):
         row[:, 0 if head_side else 2] = entities
     torch.testing.assert_close(samples["sampled"], module.model.score_triples(corrupted.flatten(0, 1)))
     for level in module.generator.levels:

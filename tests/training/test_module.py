@@ -10,6 +10,9 @@ import pytorch_lightning as pl
 import torch
 
 from dhns.diffheg.gaussian import GaussianNegatives
+from dhns.errors import InputError
+from dhns.negatives.sampler import Negatives, NegativeSampler
+from dhns.training.optimization import Optimization
 
 SCORERS = ("transe", "rotate", "distmult", "complex")
 GENERATORS = ("paper", "reference", "default", "gaussian", "none")
@@ -78,7 +81,7 @@ def test_options_take_a_step(make_module, step, override):
 
 def test_regulariser_adds_its_penalty(make_module, step):
     plain, penalised = (make_module("model=distmult", f"regularizer={kind}") for kind in ("none", "n3"))
-    penalty = penalised.regularizer(penalised.model, None).item()
+    penalty = penalised.regularizer(penalised.model, None, None).item()
     losses = [step(module).callback_metrics["train/loss"].item() for module in (plain, penalised)]
     assert losses[1] - losses[0] == pytest.approx(penalty, rel=1e-2)
 
@@ -195,7 +198,7 @@ def test_optimizers_share_nothing_and_miss_nothing(make_module, diffheg, train_f
     assert sum(map(len, owned)) == len(set().union(*owned))
     assert set().union(*owned) == {id(p) for p in module.parameters() if p.requires_grad}
     assert owned[0] == {id(p) for p in module.model.parameters()}
-    features = {id(getattr(module.model.encoder, f"features_{name}")) for name in module.graph.modalities}
+    features = {id(module.model.encoder.features[name].features) for name in module.graph.modalities}
     assert features <= owned[0] if train_features else features.isdisjoint(owned[0])
 
 
@@ -312,7 +315,7 @@ def test_ablations_draw_the_same_batches_and_negatives(make_module, fit):
     for ablation in ("none", "no_diffheg", "gaussian"):
         module = make_module(f"ablation={ablation}")
         seen = draws[ablation] = []
-        module.sampler.register_forward_hook(lambda _, args, output, seen=seen: seen.extend([args[0], *output]))
+        module.sampler.register_forward_hook(lambda _, args, output, seen=seen: seen.extend([args[0], *output[:2]]))
         fit(module, max_epochs=2, limit_val_batches=0)
     assert not torch.equal(draws["none"][0], draws["none"][9]), "each epoch has an order of its own"
     assert len(draws["none"]) == 2 * 3 * 3  # epochs, batches, and of each the triples, the entities and the sides
@@ -351,3 +354,80 @@ def test_ranking_leaves_nothing_in_the_state(make_module, encoder):
     before = set(module.state_dict())
     module.on_validation_epoch_start()
     assert set(module.state_dict()) == before
+
+
+ALL_ENTITIES = "negatives=all", "loss=softmax"
+
+
+@pytest.mark.parametrize("model", ["complex_n3", "distmult_n3"])
+def test_strong_baselines_take_a_step(make_module, step, model):
+    module = make_module(f"model={model}")
+    before = snapshot(module)
+    assert step(module).callback_metrics["train/loss"].isfinite()
+    assert module.sampler is None
+    assert changed(before, snapshot(module)) == {"model"}
+
+
+@pytest.mark.parametrize("model", ["complex_n3", "distmult_n3"])
+def test_strong_baselines_learn_the_ring(make_module, fit, model):
+    metrics = fit(make_module(f"model={model}"), max_epochs=150, check_val_every_n_epoch=150).callback_metrics
+    assert metrics["train/loss_kgc"] < 1.5 < math.log(12)
+
+
+def test_a_softmax_is_over_all_entities(make_module, step):
+    module = make_module("scorer=distmult", "encoder=structural", "diffheg=none", *ALL_ENTITIES)
+    with torch.no_grad():
+        module.model.relations.zero_()  # all scores are equal
+    assert step(module).callback_metrics["train/loss_kgc"].item() == pytest.approx(math.log(12), rel=1e-5)
+
+
+def test_generated_negatives_go_with_a_loss_over_all_entities(make_module, step):
+    module = make_module("scorer=distmult", *ALL_ENTITIES)
+    before = snapshot(module)
+    metrics = step(module).callback_metrics
+    assert {"train/loss_kgc", "train/loss_generated", "train/loss_diffusion"} <= set(metrics)
+    assert changed(before, snapshot(module)) == {"model", "generator"}
+
+
+@pytest.mark.parametrize("overrides", [("negatives=all",), ("loss=softmax",)])
+def test_losses_over_all_entities_and_samplers_exclude_each_other(make_module, overrides):
+    with pytest.raises(InputError, match="negatives=all"):
+        make_module(*overrides)
+
+
+def test_reciprocal_relations_and_a_generator_exclude_each_other(make_module):
+    with pytest.raises(InputError, match="reciprocal=true has none"):
+        make_module("reciprocal=true")
+
+
+class LearningSampler(NegativeSampler):
+    """Always draws entity 1; learns a number by a loss of its own and by its weight."""
+
+    def __init__(self, graph):
+        super().__init__()
+        self.number = torch.nn.Parameter(torch.tensor(2.0))
+        self.optimization = Optimization(lambda parameters: torch.optim.SGD(parameters, lr=0.5))
+        self.own_loss = True
+
+    def forward(self, triples, step, generator, model):
+        entity = torch.ones(len(triples), 1, dtype=torch.long)
+        side = torch.zeros(len(triples), dtype=torch.bool)
+        if self.own_loss:
+            return Negatives(entity, side, loss=self.number.square())
+        return Negatives(entity, side, weight=self.number.expand(len(triples), 1))
+
+
+@pytest.mark.parametrize("own_loss", [True, False])
+def test_a_sampler_that_learns_has_an_optimizer_of_its_own(make_module, step, own_loss, monkeypatch):
+    module = make_module("diffheg=none", "optimization.optimizer.lr=0.0")
+    module.sampler = sampler = LearningSampler(module.graph)
+    sampler.own_loss = own_loss
+    module.trained.append((sampler, sampler.optimization))
+    before = snapshot(module)
+    metrics = step(module).callback_metrics
+    assert changed(before, snapshot(module)) == {"sampler"}
+    if own_loss:
+        assert sampler.number.item() == pytest.approx(2.0 - 0.5 * 2 * 2.0)
+        assert metrics["train/loss_sampler"].item() == pytest.approx(4.0)
+    else:
+        assert sampler.number.item() < 2.0, "a smaller weight of the negatives is a smaller loss"

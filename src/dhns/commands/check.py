@@ -16,13 +16,18 @@ from dhns.errors import InputError
 
 _SPECIAL = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
 _PLAIN: dict[str, Any] = {
+    "budget": Literal["smoke", "short", "full"],
     "seed": int,
     "data.batch_size": int,
     "data.valid_triples": int | None,
     "stopping.patience": int | None,
+    "reciprocal": bool,
     "force": bool,
     "progress": bool,
     "k": int,
+    "jobs": int,
+    "render_only": bool,
+    "print_jobs": bool,
 }
 
 
@@ -43,6 +48,11 @@ def check_settings(config: DictConfig) -> None:
         import pytorch_lightning as pl
 
         _check_call("trainer", pl.Trainer, settings)
+    if (negatives := config.get("negatives")) and "_target_" not in negatives:
+        raise InputError(
+            f"negatives=all draws nothing, so negatives.{next(iter(negatives))} means nothing; leave it out, or choose "
+            "a sampler"
+        )
     if config.get("diffheg"):
         _check_generator(config)
 

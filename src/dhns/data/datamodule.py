@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -24,7 +25,7 @@ class TripleDataset(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self.triples)
 
-    def __getitem__(self, rows: list[int]) -> Tensor:
+    def __getitem__(self, rows: Tensor) -> Tensor:
         return self.triples[rows]
 
 
@@ -35,7 +36,7 @@ class QueryDataset(TripleDataset):
         return torch.tensor(rows), self.triples[rows]
 
 
-class ShuffledBatches(Sampler[list[int]]):
+class ShuffledBatches(Sampler[Tensor]):
     """Every row once per epoch, in an order of the seed and the epoch alone, so that a resumed run repeats it.
 
     Lightning calls `set_epoch` at the start of each epoch.
@@ -51,35 +52,75 @@ class ShuffledBatches(Sampler[list[int]]):
     def __len__(self) -> int:
         return -(-self.rows // self.batch_size)
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[Tensor]:
         order = torch.randperm(self.rows, generator=stream(self.seed, "order", self.epoch))
-        for start in range(0, self.rows, self.batch_size):
-            yield order[start : start + self.batch_size].tolist()
+        yield from torch.split(order, self.batch_size)
+
+
+class SidedTriples(Dataset[tuple[Tensor, Tensor]]):
+    """Every triple twice, once for each side that can be asked for, sorted by query ``(side, entity, relation)``.
+
+    Attributes:
+        offsets: ``(queries + 1,)`` where the answers of each distinct query begin.
+    """
+
+    def __init__(self, graph: KnowledgeGraph) -> None:
+        head, relation, tail = graph.train.unbind(1)
+        key = torch.cat([head, tail + graph.num_entities]) * graph.num_relations + relation.repeat(2)
+        key, order = key.sort(stable=True)
+        self.triples = graph.train.repeat(2, 1)[order]
+        self.head_side = order >= len(graph.train)
+        lengths = torch.unique_consecutive(key, return_counts=True)[1]
+        self.offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+
+    def __len__(self) -> int:
+        return len(self.triples)
+
+    def __getitem__(self, queries: Tensor) -> tuple[Tensor, Tensor]:
+        """All answers of some queries: triples ``(B, 3)`` and sides ``(B,)``."""
+        start, length = self.offsets[queries], self.offsets[queries + 1] - self.offsets[queries]
+        first = length.cumsum(0) - length
+        rows = torch.arange(int(length.sum())) + (start - first).repeat_interleave(length)
+        return self.triples[rows], self.head_side[rows]
 
 
 class TripleDataModule(pl.LightningDataModule):
-    """Training batches ``(B, 3)`` and validation batches ``(query, triples)`` of a graph.
+    """Training batches and validation batches ``(query, triples)`` of a graph.
 
     Args:
         graph: prepared by the protocol.
-        batch_size: positives per step.
+        batch_size: positives per step; queries per step if ``by_query``.
         seed: of the order.
         valid_triples: rank only this many validation triples, a fixed random choice, to save time; all when null.
+        by_query: training batches are all answers of some queries of both sides, ``(triples (B, 3), sides (B,))``, so
+            that a loss over all entities scores a query once; else they are triples ``(B, 3)``.
     """
 
-    def __init__(self, graph: KnowledgeGraph, batch_size: int, seed: int, valid_triples: int | None = None) -> None:
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        batch_size: int,
+        seed: int,
+        valid_triples: int | None = None,
+        by_query: bool = False,
+    ) -> None:
         super().__init__()
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; at least 1 is needed")
-        self.graph, self.batch_size, self.seed = graph, batch_size, seed
+        self.graph, self.batch_size, self.seed, self.by_query = graph, batch_size, seed, by_query
         self.valid = graph.valid
         if valid_triples is not None and valid_triples < len(graph.valid):
             chosen = torch.randperm(len(graph.valid), generator=stream(0, "validation subset"))[:valid_triples]
             self.valid = graph.valid[chosen.sort().values]
 
-    def train_dataloader(self) -> DataLoader[Tensor]:
-        dataset = TripleDataset(self.graph.train)
-        return DataLoader(dataset, sampler=ShuffledBatches(len(dataset), self.batch_size, self.seed), batch_size=None)
+    def train_dataloader(self) -> DataLoader[Any]:
+        dataset: Dataset[Any]
+        if self.by_query:
+            sided = SidedTriples(self.graph)
+            dataset, rows = sided, len(sided.offsets) - 1
+        else:
+            dataset, rows = TripleDataset(self.graph.train), len(self.graph.train)
+        return DataLoader(dataset, sampler=ShuffledBatches(rows, self.batch_size, self.seed), batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         dataset = QueryDataset(self.valid)

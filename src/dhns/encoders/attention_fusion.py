@@ -8,8 +8,15 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, uniform_parameter
-from dhns.errors import InputError
+from dhns.encoders.encoder import (
+    STRUCTURE,
+    Encoded,
+    EntityEncoder,
+    FeatureTable,
+    WhenMissing,
+    choose_modalities,
+    uniform_parameter,
+)
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.scorers.scorer import Scorer
 
@@ -23,6 +30,7 @@ class AttentionFusion(EntityEncoder):
         graph: brings the features; any set of modalities, an entity may lack any of them.
         scorer: fixes the width and the initialisation.
         modalities: which modalities to use; all of the graph's when null.
+        when_missing: one of ``modalities`` that the graph lacks; see `choose_modalities`.
         train_features: fine-tune the raw features too, as the DHNS code does.
         fusion: ``attention``, or ``structure``: the joint embedding is the structural view alone, and other views serve
             only a generator of negatives, as in the DHNS code's DistMult.
@@ -33,15 +41,12 @@ class AttentionFusion(EntityEncoder):
         graph: KnowledgeGraph,
         scorer: Scorer,
         modalities: Sequence[str] | None = None,
+        when_missing: WhenMissing = "stop",
         train_features: bool = False,
         fusion: Literal["attention", "structure"] = "attention",
     ) -> None:
         super().__init__()
-        names = tuple(graph.modalities) if modalities is None else tuple(modalities)
-        missing = [name for name in names if name not in graph.modalities]
-        if missing:
-            has = ", ".join(graph.modalities) or "none"
-            raise InputError(f"{graph.name} has no modality '{missing[0]}' (it has: {has}); change encoder.modalities")
+        names, self.missing = choose_modalities(graph, modalities, when_missing)
         self.fusion = fusion
         self.num_entities = graph.num_entities
         self.width = scorer.entity_width
@@ -49,25 +54,15 @@ class AttentionFusion(EntityEncoder):
         self.structure = uniform_parameter(self.num_entities, self.width, scorer.init_range)
         self.attention = nn.Linear(self.width, 1, bias=False)
         self.projections = nn.ModuleDict({n: nn.Linear(graph.modalities[n].dim, self.width) for n in names})
-        for name in names:
-            modality = graph.modalities[name]
-            if train_features:
-                # a copy: training must not change the graph, nor the fingerprint of its features
-                own = modality.features.to(torch.float32, copy=True)
-                self.register_parameter(f"features_{name}", nn.Parameter(own))
-            else:
-                self.register_buffer(f"features_{name}", modality.features.float(), persistent=False)
-            self.register_buffer(f"present_{name}", modality.present, persistent=False)
+        self.features = nn.ModuleDict({name: FeatureTable(graph.modalities[name], train_features) for name in names})
 
-    def forward(self, entity: Tensor | None = None) -> Encoded:
+    def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
         structure = self.structure if entity is None else self.structure[entity]
         views = {STRUCTURE: structure}
         present = {STRUCTURE: torch.ones(len(structure), dtype=torch.bool, device=structure.device)}
         for name, project in self.projections.items():
-            features: Tensor = getattr(self, f"features_{name}")
-            mask: Tensor = getattr(self, f"present_{name}")
-            views[name] = project(features if entity is None else features[entity])
-            present[name] = mask if entity is None else mask[entity]
+            features, present[name] = self.features[name](entity)
+            views[name] = project(features)
         return Encoded(self.fuse(views, present), views, present)
 
     def fuse(self, views: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:

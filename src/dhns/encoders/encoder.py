@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from dhns.errors import InputError
+from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
+
 STRUCTURE = "structure"
 """Name of the view that is learned from triples alone; every encoder has it."""
+
+WhenMissing = Literal["stop", "use_available"]
+"""What a model does on a graph that lacks a modality which the model is defined on."""
 
 
 @dataclass(frozen=True)
@@ -17,14 +25,17 @@ class Encoded:
     """Embeddings of U entities.
 
     Attributes:
-        joint: ``(U, D)`` what the scorer scores.
+        joint: ``(U, J)`` what the scorer scores; J is D, or more where the scorer takes several views side by side.
         views: one ``(U, D)`` tensor per modality, ``structure`` first.
         present: one ``(U,)`` bool mask per view; absent rows of a view mean nothing.
+        loss: what the encoder itself wants minimised for these entities, such as a reconstruction error; in training
+            mode only.
     """
 
     joint: Tensor
     views: dict[str, Tensor]
     present: dict[str, Tensor]
+    loss: Tensor | None = None
 
     def rows(self, index: Tensor) -> Encoded:
         """The embeddings of the entities at ``index`` ``(K,)``."""
@@ -43,20 +54,79 @@ class EntityEncoder(nn.Module, ABC):
         width: D, the scorer's entity width.
         view_names: the views in order, ``structure`` first.
         structure: ``(num_entities, D)`` the learned table behind the structural view.
+        missing: modalities that the model is defined on, and that it was told to do without.
     """
 
     num_entities: int
     width: int
     view_names: tuple[str, ...]
     structure: nn.Parameter
+    missing: tuple[str, ...] = ()
 
     @abstractmethod
-    def forward(self, entity: Tensor | None = None) -> Encoded:
-        """Encode the entities ``(U,)``, or all of them when none are given."""
+    def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
+        """Encode the entities ``(U,)``, or all of them when none are given.
+
+        Args:
+            entity: ids.
+            relations: ``(relations, R')`` the prepared relation table, for encoders that look at neighbours.
+        """
 
     @abstractmethod
     def fuse(self, views: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
-        """``(..., D)`` joint embedding of views ``(..., D)`` with masks ``(...)``, real or generated."""
+        """``(..., J)`` joint embedding of views ``(..., D)`` with masks ``(...)``, real or generated."""
+
+    def start_epoch(self, epoch: int) -> None:
+        """Called before each epoch of training, for encoders that are trained in stages."""
+
+
+class FeatureTable(nn.Module):
+    """Raw features of one modality: frozen, outside of the optimizer and the checkpoint, unless ``trainable``."""
+
+    features: Tensor
+    present: Tensor
+
+    def __init__(self, modality: Modality, trainable: bool = False) -> None:
+        super().__init__()
+        if trainable:
+            # a copy: training must not change the graph, nor the fingerprint of its features
+            self.features = nn.Parameter(modality.features.to(torch.float32, copy=True))
+        else:
+            self.register_buffer("features", modality.features.float(), persistent=False)
+        self.register_buffer("present", modality.present, persistent=False)
+
+    def forward(self, entity: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``(U, dim)`` features and ``(U,)`` bool presence of the entities ``(U,)``, or of all."""
+        return (self.features, self.present) if entity is None else (self.features[entity], self.present[entity])
+
+
+def choose_modalities(
+    graph: KnowledgeGraph, wanted: Sequence[str] | None, when_missing: WhenMissing = "stop"
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The modalities that a model uses on a graph, and those that it is defined on but does without.
+
+    Args:
+        graph: has the modalities.
+        wanted: those that the model is defined on; all of the graph's when null.
+        when_missing: ``stop``; or ``use_available``: those of ``wanted`` that are there, or if none is, all that are.
+
+    Raises:
+        InputError: a wanted modality is missing and ``when_missing`` is ``stop``, or the graph has none at all.
+    """
+    names = tuple(graph.modalities) if wanted is None else tuple(wanted)
+    missing = tuple(name for name in names if name not in graph.modalities)
+    if not missing:
+        return names, ()
+    has = ", ".join(graph.modalities) or "none"
+    if when_missing == "stop":
+        raise InputError(
+            f"{graph.name} has no modality '{missing[0]}' (it has: {has}); change encoder.modalities, or run on what "
+            "is there with encoder.when_missing=use_available"
+        )
+    used = tuple(name for name in names if name in graph.modalities) or tuple(graph.modalities)
+    if not used:
+        raise InputError(f"{graph.name} has no modality at all, and this model needs {' and '.join(names)}")
+    return used, missing
 
 
 def uniform_parameter(rows: int, columns: int, half_width: float) -> nn.Parameter:

@@ -20,7 +20,7 @@ class StructuralEncoder(EntityEncoder):
         self.view_names = (STRUCTURE,)
         self.structure = uniform_parameter(self.num_entities, self.width, scorer.init_range)
 
-    def forward(self, entity: Tensor | None = None) -> Encoded:
+    def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
         rows = self.structure if entity is None else self.structure[entity]
         present = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
         return Encoded(rows, {STRUCTURE: rows}, {STRUCTURE: present})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from torch import Tensor, nn
@@ -12,26 +13,30 @@ from dhns.models.kge_model import KGEModel
 class PowerNorm(nn.Module):
     """``weight * (sum |entities|^p + sum |relations|^p)``; with p = 3 the nuclear 3-norm of Lacroix et al. (ICML 2018).
 
+    The numbers whose size is taken are the scorer's: moduli for complex vectors.
+
     Args:
         weight: factor of the sum.
         p: power.
-        rows: ``all`` penalises the whole tables at each step, as the DHNS code does; ``batch`` only the entities and
-            relations of the step's triples, averaged over them.
+        rows: ``all`` penalises the whole tables at each step, as the DHNS code does; ``batch`` the entities and
+            relations of the step's triples, averaged over them: the weighted norm, as frequent rows count more.
     """
 
     def __init__(self, weight: float, p: float = 3.0, rows: Literal["all", "batch"] = "all") -> None:
         super().__init__()
         self.weight, self.p, self.rows = weight, p, rows
 
-    def forward(self, model: KGEModel, triples: Tensor) -> Tensor:
-        """The penalty for a step on triples ``(B, 3)``."""
+    def forward(self, model: KGEModel, triples: Tensor, head_side: Tensor) -> Tensor:
+        """The penalty for a step on triples ``(B, 3)``, asked for the sides ``(B,)``."""
+        size = model.scorer.magnitudes
         if self.rows == "all":
-            return self.weight * sum_of_powers(model.encoder.structure, model.relations, p=self.p)
+            return self.weight * sum_of_powers([size(model.encoder.structure), size(model.relations)], self.p)
         ends = model.encoder.structure[triples[:, [0, 2]].flatten()]
-        return self.weight * sum_of_powers(ends, model.relations[triples[:, 1]], p=self.p) / len(triples)
+        relations = model.relations[model.relation_rows(triples[:, 1], head_side)]
+        return self.weight * sum_of_powers([size(ends), size(relations)], self.p) / len(triples)
 
 
-def sum_of_powers(*tables: Tensor, p: float) -> Tensor:
-    """``sum |x|^p`` over all entries of all tables."""
-    first, *others = (table.abs().pow(p).sum() for table in tables)
+def sum_of_powers(sizes: Iterable[Tensor], p: float) -> Tensor:
+    """``sum x^p`` over all entries, which are not negative, of all tensors."""
+    first, *others = (size.pow(p).sum() for size in sizes)
     return sum(others, first)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import softplus
 
+from dhns.losses.loss import SampledLoss
 
-class SelfAdversarialLoss(nn.Module):
+
+class SelfAdversarialLoss(SampledLoss):
     """``-log s(positive) - sum_k w_k log s(-negative_k)`` with ``w = softmax(temperature * negative)``, held constant.
 
     Scores already contain the margin. ``-log s(x) = softplus(-x)``.
@@ -21,16 +23,10 @@ class SelfAdversarialLoss(nn.Module):
         self.temperature = temperature
         self.scale = 0.5 if halved else 1.0
 
-    def terms(self, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor]:
-        """The two terms, from scores of positives ``(B,)`` and negatives ``(B, N)``."""
-        penalty = softplus(negative)
+    def terms(self, positive: Tensor, negative: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        penalty = softplus(negative) if weight is None else weight * softplus(negative)
         if self.temperature is None:
             repelled = penalty.mean(-1)
         else:
             repelled = ((self.temperature * negative).detach().softmax(-1) * penalty).sum(-1)
         return self.scale * softplus(-positive).mean(), self.scale * repelled.mean()
-
-    def forward(self, positive: Tensor, negative: Tensor) -> Tensor:
-        """The sum of both terms."""
-        attracted, repelled = self.terms(positive, negative)
-        return attracted + repelled

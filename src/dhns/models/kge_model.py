@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dhns.encoders.encoder import Encoded, EntityEncoder, uniform_parameter
+from dhns.encoders.encoder import Encoded, EntityEncoder
 from dhns.scorers.scorer import Scorer
 
 
@@ -15,21 +15,44 @@ class KGEModel(nn.Module):
     Args:
         encoder: entity ids to embeddings.
         scorer: embeddings to scores.
-        num_relations: size of the relation table, which the model owns.
+        num_relations: R; the model owns the relation table.
+        reciprocal: a second vector per relation, by which a tail asks for its head, in place of the scorer's inverse
+            (Lacroix et al., ICML 2018). A triple then has a score for each side.
     """
 
-    def __init__(self, encoder: EntityEncoder, scorer: Scorer, num_relations: int) -> None:
+    def __init__(self, encoder: EntityEncoder, scorer: Scorer, num_relations: int, reciprocal: bool = False) -> None:
         super().__init__()
         self.encoder = encoder
         self.scorer = scorer
-        self.relations = uniform_parameter(num_relations, scorer.relation_width, scorer.init_range)
+        self.num_relations = num_relations
+        self.reciprocal = reciprocal
+        self.relations = nn.Parameter(scorer.initial_relations(num_relations * (2 if reciprocal else 1)))
 
-    def encode_batch(self, triples: Tensor, candidates: Tensor) -> tuple[Encoded, Tensor, Tensor, Tensor]:
+    def relation_rows(self, relation: Tensor, head_side: Tensor) -> Tensor:
+        """``(B,)`` rows of the relation table that queries ``(B,)`` of a side use."""
+        return relation + self.num_relations * head_side if self.reciprocal else relation
+
+    def relation_table(self) -> Tensor:
+        """``(rows, R')`` the relation table as the scorer prepares it; once per step."""
+        return self.scorer.prepare(self.relations)
+
+    def sides(self, head_side: Tensor) -> Tensor:
+        """The sides ``(B,)`` as the scorer sees them: with reciprocal relations every query asks for a tail."""
+        return torch.zeros_like(head_side) if self.reciprocal else head_side
+
+    def encode(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
+        """Encode entities ``(U,)``, or all; ``relations`` is `relation_table` if it is at hand."""
+        return self.encoder(entity, self.relation_table() if relations is None else relations)  # type: ignore[no-any-return]
+
+    def encode_batch(
+        self, triples: Tensor, candidates: Tensor, relations: Tensor | None = None
+    ) -> tuple[Encoded, Tensor, Tensor, Tensor]:
         """Encode every *distinct* entity of a batch once.
 
         Args:
             triples: ``(B, 3)``.
             candidates: ``(B, N)`` entity ids.
+            relations: see `encode`.
 
         Returns:
             The encoded entities, and which of them are the heads ``(B,)``, tails ``(B,)`` and candidates ``(B, N)``.
@@ -37,13 +60,29 @@ class KGEModel(nn.Module):
         ids = torch.cat([triples[:, 0], triples[:, 2], candidates.flatten()])
         distinct, row = torch.unique(ids, return_inverse=True)
         head, tail, candidate = row.split([len(triples), len(triples), candidates.numel()])
-        return self.encoder(distinct), head, tail, candidate.view_as(candidates)
+        return self.encode(distinct, relations), head, tail, candidate.view_as(candidates)
 
-    def score_triples(self, triples: Tensor) -> Tensor:
-        """``(B,)`` scores of triples ``(B, 3)`` of ids."""
-        encoded, head, tail, _ = self.encode_batch(triples, triples[:, :0])
-        score: Tensor = self.scorer(encoded.joint[head], self.relations[triples[:, 1]], encoded.joint[tail])
+    def score_triples(self, triples: Tensor, head_side: Tensor | None = None) -> Tensor:
+        """``(B,)`` scores of triples ``(B, 3)`` of ids, as tails or where ``head_side`` ``(B,)`` as heads.
+
+        The side matters with reciprocal relations only.
+        """
+        head_side = torch.zeros_like(triples[:, 0], dtype=torch.bool) if head_side is None else head_side
+        if self.reciprocal:
+            answer = torch.where(head_side, triples[:, 0], triples[:, 2])
+            return self.score_candidates(triples, head_side, answer[:, None]).squeeze(1)
+        relations = self.relation_table()
+        encoded, head, tail, _ = self.encode_batch(triples, triples[:, :0], relations)
+        score: Tensor = self.scorer(encoded.joint[head], relations[triples[:, 1]], encoded.joint[tail])
         return score
+
+    def score_candidates(self, triples: Tensor, head_side: Tensor, candidates: Tensor) -> Tensor:
+        """``(B, N)`` scores of entities ``(B, N)`` in the place of the tails of ``triples``, or of their heads."""
+        relations = self.relation_table()
+        encoded, head, tail, rows = self.encode_batch(triples, candidates, relations)
+        observed = encoded.joint[torch.where(head_side, tail, head)]
+        relation = relations[self.relation_rows(triples[:, 1], head_side)]
+        return self.scorer.score_candidates(observed, relation, self.sides(head_side), encoded.joint, rows)
 
     def score_all(self, entity: Tensor, relation: Tensor, head_side: Tensor, table: Tensor | None = None) -> Tensor:
         """``(B, E)`` scores of every entity as the answer of queries ``(B,)`` of ids.
@@ -52,7 +91,9 @@ class KGEModel(nn.Module):
             entity: ids of the known entities.
             relation: ids.
             head_side: true where the head is asked for.
-            table: ``(E, D)`` joint embeddings of all entities, if they are at hand; encoded here otherwise.
+            table: ``(E, J)`` joint embeddings of all entities, if they are at hand; encoded here otherwise.
         """
-        table = self.encoder().joint if table is None else table
-        return self.scorer.score_all(table[entity], self.relations[relation], head_side, table)
+        relations = self.relation_table()
+        table = self.encode(None, relations).joint if table is None else table
+        rows = self.relation_rows(relation, head_side)
+        return self.scorer.score_all(table[entity], relations[rows], self.sides(head_side), table)

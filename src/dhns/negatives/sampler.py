@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,10 @@ from dhns.errors import InputError
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
 
+if TYPE_CHECKING:
+    from dhns.models.kge_model import KGEModel
+    from dhns.training.optimization import Optimization
+
 
 class Negatives(NamedTuple):
     """N corrupted triples for each of B positives; all of one positive are corrupted on the same side.
@@ -19,13 +24,42 @@ class Negatives(NamedTuple):
     Attributes:
         entity: ``(B, N)`` ids that replace the head or the tail.
         head_side: ``(B,)`` bool, true where the head is replaced.
+        views: ``(B, N)`` ids by view name, for views that come from another entity than ``entity``.
+        weight: ``(B, N)`` factors of the negatives' terms in the loss; their gradients train the sampler.
+        loss: the sampler's own loss, which must not reach the model: what it takes from the model is detached.
     """
 
     entity: Tensor
     head_side: Tensor
+    views: Mapping[str, Tensor] | None = None
+    weight: Tensor | None = None
+    loss: Tensor | None = None
 
 
-class EntitySampler(nn.Module, ABC):
+class NegativeSampler(nn.Module, ABC):
+    """Draws negatives; a sampler that learns has parameters, and an optimizer of its own.
+
+    Attributes:
+        num_negatives: N, negatives per positive.
+        optimization: how its parameters are trained, by ``loss`` and through ``weight`` of its negatives.
+    """
+
+    num_negatives: int
+    optimization: Optimization | None = None
+
+    @abstractmethod
+    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
+        """Negatives for positives ``(B, 3)``.
+
+        Args:
+            triples: rows ``(head, relation, tail)``.
+            step: batches drawn so far, for samplers that alternate.
+            generator: the only source of randomness.
+            model: what is trained, for samplers that look at its scores (without gradients).
+        """
+
+
+class EntitySampler(NegativeSampler):
     """Draws entities uniformly; a subclass chooses the side.
 
     Args:
@@ -46,19 +80,13 @@ class EntitySampler(nn.Module, ABC):
     def head_side(self, triples: Tensor, step: int, generator: torch.Generator) -> Tensor:
         """``(B,)`` bool: the positives whose head is to be replaced."""
 
-    def forward(self, triples: Tensor, step: int, generator: torch.Generator) -> Negatives:
-        """Negatives for positives ``(B, 3)``.
-
-        Args:
-            triples: rows ``(head, relation, tail)``.
-            step: batches drawn so far, for samplers that alternate.
-            generator: the only source of randomness.
-        """
+    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
         head_side = self.head_side(triples, step, generator)
+        return Negatives(self.draw(triples, head_side, self.num_negatives, generator), head_side)
+
+    def draw(self, triples: Tensor, head_side: Tensor, count: int, generator: torch.Generator) -> Tensor:
+        """``(B, count)`` entities for the heads of ``head_side`` ``(B,)`` and the tails of the other positives."""
         if self.known is None:
-            shape = (len(triples), self.num_negatives)
-            entity = torch.randint(self.num_entities, shape, generator=generator, device=triples.device)
-        else:
-            observed = torch.where(head_side, triples[:, 2], triples[:, 0])
-            entity = self.known.sample_unknown(observed, triples[:, 1], head_side, self.num_negatives, generator)
-        return Negatives(entity, head_side)
+            return torch.randint(self.num_entities, (len(triples), count), generator=generator, device=triples.device)
+        observed = torch.where(head_side, triples[:, 2], triples[:, 0])
+        return self.known.sample_unknown(observed, triples[:, 1], head_side, count, generator)

@@ -15,8 +15,8 @@ from dhns.ranking.ranks import NonFiniteScoreError, Ranks, filtered_ranks
 ScoreAll = Callable[[Tensor, Tensor, Tensor], Tensor]
 """``(entity, relation, head_side)``, each ``(batch,)``, to the scores ``(batch, entities)`` of all answers."""
 
-ScoreTriples = Callable[[Tensor], Tensor]
-"""``(batch, 3)`` triples to their scores ``(batch,)``."""
+ScoreTriples = Callable[[Tensor, Tensor], Tensor]
+"""``(batch, 3)`` triples and ``(batch,)`` sides that are asked for to their scores ``(batch,)``."""
 
 Describe = Callable[[tuple[int, int, int]], str]
 """A triple of ids in words, for messages."""
@@ -64,7 +64,7 @@ def rank_batch(
     entity, answer = torch.where(head_side, tail, head), torch.where(head_side, head, tail)
     with torch.autocast(triples.device.type, enabled=False):
         scores = score_all(entity, relation, head_side).float()
-        expected = None if score_triples is None else score_triples(triples).float()
+        expected = None if score_triples is None else score_triples(triples, head_side).float()
     try:
         ranks = filtered_ranks(scores, answer, *known.lookup(entity, relation, head_side))
     except NonFiniteScoreError as error:

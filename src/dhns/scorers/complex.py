@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dhns.scorers.scorer import SimilarityScorer
+from dhns.scorers.scorer import SimilarityScorer, moduli
 
 
 class ComplEx(SimilarityScorer):
@@ -20,6 +20,10 @@ class ComplEx(SimilarityScorer):
         super().__init__()
         self.entity_width = self.relation_width = 2 * dim
         self.init_range = init_range
+
+    def magnitudes(self, vector: Tensor) -> Tensor:
+        """``(..., dim)`` complex moduli."""
+        return moduli(vector, parts=2)
 
     def inverse(self, relation: Tensor) -> Tensor:
         real, imaginary = relation.chunk(2, dim=-1)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-Norm = Literal["l1", "modulus"]
+Norm = Literal["l1", "l2", "modulus"]
 
 CHUNK_BYTES = {"cpu": 2 * 2**20}
 """Memory that the differences of one chunk may take; small enough for the L2 cache of a processor."""
@@ -23,13 +23,22 @@ _EPSILON = 1e-12
 def pairwise_distance(query: Tensor, candidate: Tensor, norm: Norm) -> Tensor:
     """``(...)`` distance of vectors ``(..., D)`` that broadcast.
 
-    ``l1`` is the sum of absolute differences; ``modulus`` the sum of the moduli of complex differences, the first half
-    of a vector being the real and the second the imaginary parts. The modulus is smoothed by 1e-12 under the root so
-    that its gradient exists at zero.
+    See `length` for the norms.
     """
-    difference = query - candidate
+    return length(query - candidate, norm)
+
+
+def length(difference: Tensor, norm: Norm) -> Tensor:
+    """``(...)`` norm of differences ``(..., D)``.
+
+    ``l1`` is the sum of absolute values; ``l2`` the Euclidean length; ``modulus`` the sum of the moduli of complex
+    numbers, the first half of a vector being the real and the second the imaginary parts. Roots are smoothed by 1e-12
+    so that their gradient exists at zero.
+    """
     if norm == "l1":
         return difference.abs().sum(-1)
+    if norm == "l2":
+        return (difference.square().sum(-1) + _EPSILON).sqrt()
     real, imaginary = difference.chunk(2, dim=-1)
     return (real.square() + imaginary.square() + _EPSILON).sqrt().sum(-1)
 
@@ -48,7 +57,7 @@ def all_distances(query: Tensor, table: Tensor, norm: Norm) -> Tensor:
     if torch.is_grad_enabled() and (query.requires_grad or table.requires_grad):
         return pairwise_distance(query[:, None], table, norm)
     rows = 4
-    columns = max(1, _chunk_bytes(query) // (rows * query.shape[1] * query.element_size()))
+    columns = max(1, chunk_bytes(query) // (rows * query.shape[1] * query.element_size()))
     distance = query.new_empty(len(query), len(table))
     # the tile of table rows stays in the cache while all queries pass by
     for column in range(0, len(table), columns):
@@ -59,7 +68,8 @@ def all_distances(query: Tensor, table: Tensor, norm: Norm) -> Tensor:
     return distance
 
 
-def _chunk_bytes(like: Tensor) -> int:
+def chunk_bytes(like: Tensor) -> int:
+    """Memory that one chunk may take on the device of ``like``."""
     return CHUNK_BYTES.get(like.device.type, DEFAULT_CHUNK_BYTES)
 
 
@@ -67,6 +77,8 @@ def _reduce(difference: Tensor, norm: Norm) -> Tensor:
     """Norm of differences ``(..., D)``, which are overwritten."""
     if norm == "l1":
         return difference.abs_().sum(-1)
+    if norm == "l2":
+        return difference.square_().sum(-1).add_(_EPSILON).sqrt_()
     real, imaginary = difference.square_().chunk(2, dim=-1)
     return real.add_(imaginary).add_(_EPSILON).sqrt_().sum(-1)
 
@@ -76,7 +88,7 @@ class _IndexedDistance(torch.autograd.Function):
     def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor, norm: Norm) -> Tensor:
         ctx.save_for_backward(query, table, index)
         ctx.norm = norm
-        ctx.rows = max(1, _chunk_bytes(query) // (index.shape[1] * query.shape[1] * query.element_size()))
+        ctx.rows = max(1, chunk_bytes(query) // (index.shape[1] * query.shape[1] * query.element_size()))
         distance = query.new_empty(index.shape)
         for start in range(0, len(query), ctx.rows):
             chunk = slice(start, start + ctx.rows)
@@ -101,6 +113,9 @@ def _slope(difference: Tensor, gradient: Tensor, norm: Norm) -> Tensor:
     """Gradient with respect to ``difference`` ``(B, N, D)``, which is overwritten, from that of its norm ``(B, N)``."""
     if norm == "l1":
         return difference.sign_().mul_(gradient[:, :, None])
+    if norm == "l2":
+        scale = difference.square().sum(-1).add_(_EPSILON).rsqrt_().mul_(gradient)
+        return difference.mul_(scale[:, :, None])
     parts = difference.view(*difference.shape[:-1], 2, -1)
     scale = parts.square().sum(2).add_(_EPSILON).rsqrt_().mul_(gradient[:, :, None])
     parts.mul_(scale[:, :, None])

@@ -1,6 +1,6 @@
 """What every scorer shares: a triple is scored by matching a query point against candidate entities.
 
-Shapes: B batch, N candidates of a query, E rows of an entity table, D entity width, R relation width.
+Shapes: B batch, N candidates of a query, E rows of an entity table, D entity width, R relation width, Q query width.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+
+from dhns.errors import InputError
 
 
 class Scorer(nn.Module, ABC):
@@ -30,17 +32,37 @@ class Scorer(nn.Module, ABC):
     init_range: float
     margin: float = 0.0
 
+    def initial_relations(self, count: int) -> Tensor:
+        """``(count, R)`` values that a relation table starts from."""
+        return torch.empty(count, self.relation_width).uniform_(-self.init_range, self.init_range)
+
+    def prepare(self, relations: Tensor) -> Tensor:
+        """``(relations, R')`` what queries need of the relation table ``(relations, R)``, computed once per step.
+
+        All other methods take rows of what this returns as relations. A scorer whose relations are costly to make, such
+        as orthonormal matrices, makes them here.
+        """
+        return relations
+
+    def magnitudes(self, vector: Tensor) -> Tensor:
+        """Sizes of the numbers that a vector ``(..., D)`` or ``(..., R)`` holds, for regularisers such as N3."""
+        return vector.abs()
+
     @abstractmethod
     def inverse(self, relation: Tensor) -> Tensor:
         """``(..., R)`` vector of the inverse relation, by which a tail asks for its head."""
 
     @abstractmethod
     def query(self, entity: Tensor, relation: Tensor) -> Tensor:
-        """``(..., D)`` point at which the missing entity is expected, from entities ``(..., D)``."""
+        """``(..., Q)`` point at which the missing entity is expected, from entities ``(..., D)``.
+
+        Q is D unless candidates have to be transformed by the relation: then the query carries what `match` needs, and
+        the scorer has its own `condition`.
+        """
 
     @abstractmethod
     def match(self, query: Tensor, candidate: Tensor) -> Tensor:
-        """``(...)`` score of candidates against queries; both ``(..., D)`` and broadcast."""
+        """``(...)`` score of candidates ``(..., D)`` against queries ``(..., Q)``, which broadcast."""
 
     def condition(self, entity: Tensor, relation: Tensor, head_side: Tensor) -> Tensor:
         """``C(e, r)`` of Eqs. 7-9: what the generator knows of the entity that it imitates.
@@ -66,12 +88,23 @@ class Scorer(nn.Module, ABC):
         return self.match(self.query(head, relation), tail)
 
     def match_indexed(self, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
-        """``(B, N)`` scores of the rows ``index`` ``(B, N)`` of ``table`` ``(E, D)`` against queries ``(B, D)``."""
+        """``(B, N)`` scores of the rows ``index`` ``(B, N)`` of ``table`` ``(E, D)`` against queries ``(B, Q)``."""
         return self.match(query[:, None], table[index])
 
     def match_all(self, query: Tensor, table: Tensor) -> Tensor:
-        """``(B, E)`` scores of every row of ``table`` ``(E, D)`` against queries ``(B, D)``."""
+        """``(B, E)`` scores of every row of ``table`` ``(E, D)`` against queries ``(B, Q)``."""
         return self.match(query[:, None], table)
+
+    def factors(self, query: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+        """``(B, F)`` and ``(E, F)`` vectors whose inner products are `match_all` of ``query`` and ``table``.
+
+        Raises:
+            InputError: the score is no inner product, for any F that does not grow with E.
+        """
+        raise InputError(
+            f"the score of {type(self).__name__} is no inner product, which loss=non_sampling needs: choose scorer="
+            "distmult, complex, quate or rescal, or scorer=transe scorer.norm=l2_squared, or another loss"
+        )
 
     def score_candidates(
         self, entity: Tensor, relation: Tensor, head_side: Tensor, table: Tensor, index: Tensor
@@ -103,3 +136,16 @@ class SimilarityScorer(Scorer):
 
     def match_all(self, query: Tensor, table: Tensor) -> Tensor:
         return query @ table.T
+
+    def factors(self, query: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+        return query, table
+
+
+def moduli(vector: Tensor, parts: int) -> Tensor:
+    """``(..., dim)`` norms of the hypercomplex numbers in ``(..., parts * dim)``, all first parts coming first.
+
+    `torch.linalg.vector_norm` over so short a dimension is ten times slower on a processor. The floor keeps the
+    gradient finite at zero.
+    """
+    squares = vector.reshape(*vector.shape[:-1], parts, -1).square().sum(-2)
+    return squares.clamp_min(torch.finfo(vector.dtype).tiny).sqrt()

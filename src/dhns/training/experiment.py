@@ -87,7 +87,9 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
     # Interpolations stay as written: the checkpoint and the result hold no path of this machine.
     plain: Any = OmegaConf.to_container(config, resolve=False)
     module = LinkPredictionModule(plain, graph)
-    data = TripleDataModule(graph, config.data.batch_size, config.seed, config.data.valid_triples)
+    data = TripleDataModule(
+        graph, config.data.batch_size, config.seed, config.data.valid_triples, by_query=module.sampler is None
+    )
     select_best = protocol.select == "best_valid"
     checkpoint_folder = folder / "checkpoints"
     trainer = _make_trainer(
@@ -127,6 +129,7 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
             "model": sum(p.numel() for p in module.model.parameters()),
             "generator": sum(p.numel() for p in module.generator.parameters()) if module.generator else 0,
         },
+        "modalities_missing": list(module.model.encoder.missing),
         "epochs": trainer.current_epoch,
         "batches": module.batches_seen,
         "checkpoint": str(chosen.relative_to(folder)),

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from dhns.negatives.uniform import UniformSampler
 from dhns.randomness import stream
+from dhns.training.scoring import score_negatives
 
 if TYPE_CHECKING:
     from dhns.training.module import LinkPredictionModule
@@ -17,7 +19,7 @@ MOST_TRIPLES = 512
 
 @torch.no_grad()
 def score_samples(module: LinkPredictionModule, triples: Tensor) -> dict[str, Tensor]:
-    """Scores of true triples, of sampled negatives, and of generated negatives of each level.
+    """Scores of true triples, of uniformly drawn negatives, and of generated negatives of each level.
 
     Args:
         module: trained, with a generator.
@@ -30,10 +32,12 @@ def score_samples(module: LinkPredictionModule, triples: Tensor) -> dict[str, Te
     assert module.generator is not None
     generator = stream(module.seed, "hardness report", device=module.device)
     triples = triples[:MOST_TRIPLES].to(module.device)
-    negatives = module.sampler(triples, 0, generator)
-    _, positives, positive, negative = module.embed_and_score(triples, negatives)
-    samples = {"true": positive, "sampled": negative.flatten()}
-    generated = module.generator.generate(positives, generator)
+    # not the run's own sampler, which may learn from what it draws
+    sampler = UniformSampler(module.graph, sides="random").to(module.device)
+    negatives = sampler(triples, 0, generator, module.model)
+    scored = score_negatives(module.model, triples, negatives)
+    samples = {"true": scored.positive, "sampled": scored.negative.flatten()}
+    generated = module.generator.generate(scored.positives, generator)
     scores = module.hardness_loss.score(generated, module.model.encoder, module.model.scorer)
     levels = module.generator.levels
     for time in dict.fromkeys(level.time for level in levels):

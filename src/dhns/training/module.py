@@ -3,42 +3,66 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from dhns.diffheg.levels import HardnessLevel
 from dhns.diffheg.negatives import EmbeddedPositives, NegativeGenerator
 from dhns.encoders.encoder import Encoded
+from dhns.errors import InputError
 from dhns.graph.cardinality import relation_category
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.protocol import known_triples
 from dhns.losses.hardness_adaptive import HardnessAdaptiveLoss
+from dhns.losses.loss import AllEntityLoss, SampledLoss
 from dhns.models.kge_model import KGEModel
-from dhns.negatives.sampler import Negatives
+from dhns.negatives.sampler import NegativeSampler
 from dhns.randomness import derive_seed, stream
 from dhns.ranking.evaluation import rank_batch
 from dhns.ranking.metric import LinkPredictionMetric
 from dhns.training.diagnostics import LevelDiagnostics
 from dhns.training.optimization import Optimization
+from dhns.training.scoring import embed_queries, score_negatives
+
+
+class Step(NamedTuple):
+    """What a step computed before its losses are put together.
+
+    Attributes:
+        triples: ``(B, 3)`` positives.
+        head_side: ``(B,)`` bool, the side that was asked for.
+        encoded: the entities that were encoded.
+        positives: the embedded positives.
+        attracted, repelled: the two terms of ``L_KGC``.
+        sampler_loss: of a sampler that learns.
+    """
+
+    triples: Tensor
+    head_side: Tensor
+    encoded: Encoded
+    positives: EmbeddedPositives
+    attracted: Tensor
+    repelled: Tensor
+    sampler_loss: Tensor | None
 
 
 class LinkPredictionModule(pl.LightningModule):
-    """Trains a KGE model on sampled and, if there is a generator, on generated negatives.
+    """Trains a KGE model on sampled negatives or on all entities and, if there is a generator, on generated negatives.
 
-    The model and the generator have an optimizer each; optimization is manual.
+    The model, the generator, and a sampler that learns have an optimizer each; optimization is manual.
 
     Args:
-        config: plain dictionary with ``seed``, ``scorer``, ``encoder``, ``negatives``, ``loss``, ``regularizer`` (may
-            be empty), ``optimization`` and ``diffheg`` (may be empty): ``_target_`` nodes that Hydra instantiates. It
-            goes into the checkpoint as it is, interpolations included, so that folders are looked up where it is
-            loaded.
+        config: plain dictionary with ``seed``, ``reciprocal``, ``scorer``, ``encoder``, ``negatives`` (empty for a loss
+            over all entities), ``loss``, ``regularizer`` (may be empty), ``optimization`` and ``diffheg`` (may be
+            empty): ``_target_`` nodes that Hydra instantiates. It goes into the checkpoint as it is, interpolations
+            included, so that folders are looked up where it is loaded.
         graph: prepared by the protocol.
     """
 
@@ -53,11 +77,19 @@ class LinkPredictionModule(pl.LightningModule):
         torch.manual_seed(derive_seed(self.seed, "initialisation"))
         scorer = instantiate(nodes.scorer)
         encoder = instantiate(nodes.encoder)(graph=graph, scorer=scorer)
-        self.model = KGEModel(encoder, scorer, graph.num_relations)
-        self.sampler = instantiate(nodes.negatives)(graph=graph)
-        self.kgc_loss = instantiate(nodes.loss)
+        self.model = KGEModel(encoder, scorer, graph.num_relations, nodes.get("reciprocal", False))
+        self.kgc_loss: SampledLoss | AllEntityLoss = instantiate(nodes.loss)
         self.regularizer = instantiate(nodes.regularizer) if nodes.get("regularizer") else None
-        self.optimizations: list[Optimization] = [instantiate(nodes.optimization)]
+        self.trained: list[tuple[nn.Module, Optimization]] = [(self.model, instantiate(nodes.optimization))]
+        self.sampler: NegativeSampler | None = instantiate(nodes.negatives)(graph=graph) if nodes.negatives else None
+        if (self.sampler is None) != isinstance(self.kgc_loss, AllEntityLoss):
+            raise InputError(
+                f"{type(self.kgc_loss).__name__} "
+                + ("scores all entities and takes no sampler" if self.sampler else "needs sampled negatives")
+                + "; losses over all entities (softmax, non_sampling) go with negatives=all, others with a sampler"
+            )
+        if self.sampler is not None and self.sampler.optimization is not None:
+            self.trained.append((self.sampler, self.sampler.optimization))
         self.generator: NegativeGenerator | None = None
         if nodes.get("diffheg"):
             self._build_generator(nodes.diffheg)
@@ -67,6 +99,8 @@ class LinkPredictionModule(pl.LightningModule):
         self._table: Tensor | None = None
 
     def _build_generator(self, config: DictConfig) -> None:
+        if self.model.reciprocal:
+            raise InputError("diffheg needs a relation's inverse, and reciprocal=true has none; set one of them off")
         torch.manual_seed(derive_seed(self.seed, "generator initialisation"))
         levels = [HardnessLevel(**level) for level in config.levels]
         make = instantiate(config.generator)
@@ -75,58 +109,53 @@ class LinkPredictionModule(pl.LightningModule):
         self.generated_weight: float = config.weight
         self.diagnostics = LevelDiagnostics(self.generator.levels)
         if any(True for _ in self.generator.parameters()):
-            self.optimizations.append(instantiate(config.optimization))
+            self.trained.append((self.generator, instantiate(config.optimization)))
 
     # --- Algorithm 1 ---------------------------------------------------------------------------------------------
 
-    def training_step(self, triples: Tensor, batch_idx: int) -> None:
+    def training_step(self, batch: Any, batch_idx: int) -> None:
         torch.manual_seed(derive_seed(self.seed, "step", self.batches_seen))
-        model_optimizer = self._optimizers()[0]
-        # S-, and the embeddings of everything in the batch
-        negatives = self.sampler(triples, self.batches_seen, self._stream("negatives"))
-        encoded, positives, positive, negative = self.embed_and_score(triples, negatives)
+        # L_KGC on S-, or on all entities; and the embeddings of everything in the batch
+        step = self._score_sampled(batch) if self.sampler is not None else self._score_everything(*batch)
         # cleared before L_diff, whose gradients reach the model too when the generator does not detach its inputs
-        model_optimizer.zero_grad()
+        self._zero_gradients()
 
         # theta, by L_diff
-        self._train_generator(positives)
+        self._train_generator(step.positives)
 
         # the model, by L = L_KGC + lambda L_HA
-        attracted, repelled = self.kgc_loss.terms(positive, negative)
-        loss = attracted + repelled
+        loss = step.attracted + step.repelled
         self.log("train/loss_kgc", loss.detach(), on_step=False, on_epoch=True)
         if self.generator is not None:
-            loss = loss + self.generated_weight * self._generated_loss(
-                positives, positive, encoded, repelled, batch_idx
-            )
+            loss = loss + self.generated_weight * self._generated_loss(step, batch_idx)
         if self.regularizer is not None:
-            loss = loss + self.regularizer(self.model, triples)
+            loss = loss + self.regularizer(self.model, step.triples, step.head_side)
+        if step.encoded.loss is not None:
+            loss = loss + step.encoded.loss
+        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, prog_bar=True)
+        if step.sampler_loss is not None:
+            self.log("train/loss_sampler", step.sampler_loss.detach(), on_step=False, on_epoch=True)
+            loss = loss + step.sampler_loss
 
         self.manual_backward(loss)
-        model_optimizer.step()
-        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, prog_bar=True)
+        for (owner, _), optimizer in zip(self.trained, self._optimizers(), strict=True):
+            if owner is not self.generator:
+                optimizer.step()
         self.batches_seen += 1
 
-    def embed_and_score(
-        self, triples: Tensor, negatives: Negatives
-    ) -> tuple[Encoded, EmbeddedPositives, Tensor, Tensor]:
-        """Embed a batch, each distinct entity once, and score it.
+    def _score_sampled(self, triples: Tensor) -> Step:
+        assert self.sampler is not None
+        assert isinstance(self.kgc_loss, SampledLoss)
+        negatives = self.sampler(triples, self.batches_seen, self._stream("negatives"), self.model)
+        scored = score_negatives(self.model, triples, negatives)
+        terms = self.kgc_loss.terms(scored.positive, scored.negative, negatives.weight)
+        return Step(triples, negatives.head_side, scored.encoded, scored.positives, *terms, negatives.loss)
 
-        Args:
-            triples: ``(B, 3)`` positives.
-            negatives: N sampled for each.
-
-        Returns:
-            The encoded entities, the embedded positives, their scores ``(B,)``, and those of the negatives ``(B, N)``.
-        """
-        encoded, head, tail, candidates = self.model.encode_batch(triples, negatives.entity)
-        relation = self.model.relations[triples[:, 1]]
-        positives = EmbeddedPositives(encoded.rows(head), relation, encoded.rows(tail))
-        scorer, head_side = self.model.scorer, negatives.head_side
-        observed = torch.where(head_side[:, None], positives.tail.joint, positives.head.joint)
-        positive = scorer(positives.head.joint, relation, positives.tail.joint)
-        negative = scorer.score_candidates(observed, relation, head_side, encoded.joint, candidates)
-        return encoded, positives, positive, negative
+    def _score_everything(self, triples: Tensor, head_side: Tensor) -> Step:
+        assert isinstance(self.kgc_loss, AllEntityLoss)
+        encoded, positives, queries = embed_queries(self.model, triples, head_side)
+        terms = self.kgc_loss.terms(self.model.scorer, queries, encoded.joint)
+        return Step(triples, head_side, encoded, positives, *terms, None)
 
     def _train_generator(self, positives: EmbeddedPositives) -> None:
         """Optimise theta by ``L_diff`` (Eq. 11)."""
@@ -135,38 +164,46 @@ class LinkPredictionModule(pl.LightningModule):
         loss = self.generator.loss(positives, self._stream("diffusion"))
         if loss is None:
             return
-        optimizer = self._optimizers()[1]
-        optimizer.zero_grad()
+        optimizer = self._optimizers()[-1]
         self.manual_backward(loss, retain_graph=not self.generator.detach_inputs)
         optimizer.step()
+        if self.generator.detach_inputs:
+            self._zero_gradients(besides=self.generator)
         self.log("train/loss_diffusion", loss.detach(), on_step=False, on_epoch=True)
 
-    def _generated_loss(
-        self, positives: EmbeddedPositives, positive: Tensor, encoded: Encoded, repelled: Tensor, batch_idx: int
-    ) -> Tensor:
+    def _zero_gradients(self, besides: nn.Module | None = None) -> None:
+        for (owner, _), optimizer in zip(self.trained, self._optimizers(), strict=True):
+            if owner is not besides:
+                optimizer.zero_grad()
+
+    def _generated_loss(self, step: Step, batch_idx: int) -> Tensor:
         """``L_HA`` (Eq. 13) on negatives generated at every level."""
         assert self.generator is not None
-        generated = self.generator.generate(positives, self._stream("generation"))
-        scorer, levels = self.model.scorer, self.generator.levels
+        generated = self.generator.generate(step.positives, self._stream("generation"))
+        scorer, levels, positives = self.model.scorer, self.generator.levels, generated.positives
         scores = self.hardness_loss.score(generated, self.model.encoder, scorer)
-        kept = positive[: scores.score.shape[-1]]
-        attracted, terms = self.hardness_loss.terms(kept, scores, levels, scorer)
+        positive = scorer(positives.head.joint, positives.relation, positives.tail.joint)
+        attracted, terms = self.hardness_loss.terms(positive, scores, levels, scorer)
         loss: Tensor = (attracted + terms).sum()
         self.log("train/loss_generated", loss.detach(), on_step=False, on_epoch=True)
         if batch_idx == 0:
-            report = self.diagnostics.measure(generated, scores, terms, repelled, encoded.joint, self.generated_weight)
+            report = self.diagnostics.measure(
+                generated, scores, terms, step.repelled, step.encoded.joint, self.generated_weight
+            )
             self.log_dict(report, on_step=False, on_epoch=True)
             self.diagnostics.warn_if_dead(self.current_epoch)
         return loss
 
     def configure_optimizers(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        owners = [self.model, self.generator]
-        return [o.configure(owner.parameters()) for o, owner in zip(self.optimizations, owners, strict=False) if owner]
+        return [optimization.configure(owner.parameters()) for owner, optimization in self.trained]
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        for optimization, own in zip(self.optimizations, self._optimizers(), strict=True):
+        for (_, optimization), own in zip(self.trained, self._optimizers(), strict=True):
             if getattr(own, "optimizer", own) is optimizer:
                 optimization.clip(optimizer)
+
+    def on_train_epoch_start(self) -> None:
+        self.model.encoder.start_epoch(self.current_epoch)
 
     def on_train_epoch_end(self) -> None:
         schedulers = self.lr_schedulers() or []
@@ -184,13 +221,13 @@ class LinkPredictionModule(pl.LightningModule):
 
     def score_all(self, entity: Tensor, relation: Tensor, head_side: Tensor) -> Tensor:
         """``(batch, entities)`` fp32 scores of every entity; the entity table is encoded once per evaluation."""
-        table = self.model.encoder().joint if self._table is None else self._table
+        table = self.model.encode().joint if self._table is None else self._table
         return self.model.score_all(entity, relation, head_side, table)
 
     def on_validation_epoch_start(self) -> None:
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             # detached: the structural encoder hands out its own parameter, which would be registered as another one
-            self._table = self.model.encoder().joint.detach().float()
+            self._table = self.model.encode().joint.detach().float()
         self.metric.reset()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
