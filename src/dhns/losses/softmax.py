@@ -37,9 +37,10 @@ class _SoftmaxTerms(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, row: Tensor, answer: Tensor) -> tuple[Tensor, Tensor]:
-        normaliser = scores.float().logsumexp(1)
+        exact = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        normaliser = exact.logsumexp(1)
         ctx.save_for_backward(scores, normaliser, row, answer)
-        return scores[row, answer].float().mean(), normaliser[row].mean()
+        return exact[row, answer].mean(), normaliser[row].mean()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
