@@ -5,10 +5,15 @@ BIN := $(VENV)/bin
 DHNS := $(BIN)/dhns
 OUTPUTS ?= outputs
 SEEDS ?= 0
-DATASETS ?= db15k,mkg_w
+DATASETS ?=
+ROWS ?=
 PROTOCOL ?= clean
+BUDGET ?= full
+JOBS ?= 1
 
-.PHONY: setup demo test lint bench reproduce-table2 wheel-test clean
+TABLES := $(addprefix reproduce-table,2 3 4 5)
+
+.PHONY: setup demo test lint bench wheel-test clean $(TABLES)
 
 setup: $(VENV)/.installed
 
@@ -43,12 +48,12 @@ wheel-test: setup
 bench: setup
 	$(BIN)/python scripts/bench.py
 
-# The rows of Table 2 that exist so far (TransE, DistMult, ComplEx, RotatE, DHNS); DATASETS=, SEEDS=, PROTOCOL= choose.
-# The triples have to lie under data/ or DHNS_DATA.
-reproduce-table2: setup
-	$(DHNS) train --multirun model=transe,distmult,complex,rotate,dhns dataset=$(DATASETS) seed=$(SEEDS) \
-		protocol=$(PROTOCOL) paths.outputs=$(OUTPUTS)/table2
-	$(DHNS) compare runs=$(OUTPUTS)/table2
+# make reproduce-table2 .. reproduce-table5: run what the table lacks, then render it into $(OUTPUTS)/tableN. Choose by
+# DATASETS=mkg_w,mkg_y ROWS=transe,dhns SEEDS=0,1,2 PROTOCOL=as_published BUDGET=smoke|short|full JOBS=4. The data sets of
+# the paper have to lie under data/ or DHNS_DATA; DATASETS=world_flags needs no download.
+$(TABLES): reproduce-table%: setup
+	$(DHNS) reproduce table=$* protocol=$(PROTOCOL) budget=$(BUDGET) jobs=$(JOBS) 'seeds=[$(SEEDS)]' \
+		$(if $(DATASETS),'datasets=[$(DATASETS)]') $(if $(ROWS),'rows=[$(ROWS)]') paths.outputs=$(OUTPUTS)
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

@@ -10,10 +10,11 @@ COMMANDS = {
     "train": "train a model, rank the test split, store the result",
     "evaluate": "rank a split with a trained checkpoint",
     "predict": "answer queries by name with a trained checkpoint",
+    "reproduce": "run what a table of the paper lacks, and render it",
     "compare": "one table of stored results",
     "data": "look at a data set: dhns data stats | audit",
 }
-FREE_TEXT = ("head=", "relation=", "tail=")
+FREE_TEXT = ("head=", "relation=", "tail=", "table=")  # tables are named by numbers, which Hydra takes for no names
 
 
 def main() -> None:
@@ -64,3 +65,7 @@ def _quoted(argument: str) -> str:
         value = re.sub(r"(\\+)$", r"\1\1", value)
         return f"{key}'{value}'"
     return argument
+
+
+if __name__ == "__main__":
+    main()

@@ -13,6 +13,7 @@ from dhns.commands.app import register_resolvers
 from dhns.commands.check import check_settings
 from dhns.errors import InputError
 from dhns.resources import conf_dir
+from dhns.results.paper_table import METRIC_NAMES
 from dhns.training.module import LinkPredictionModule
 
 ROOTS = sorted(path.stem for path in conf_dir().glob("*.yaml"))
@@ -20,6 +21,8 @@ GROUPS = sorted({path.parent.name for path in conf_dir().glob("*/*.yaml")})
 PACKAGES = {
     "scorer": "scorers",
     "encoder": "encoders",
+    "negatives.scorer": "scorers",
+    "negatives.optimization": "training",
     "negatives": "negatives",
     "loss": "losses",
     "regularizer": "losses",
@@ -34,7 +37,9 @@ SPECIAL = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 
 
 def options(group):
-    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+    """The files of a group, those in folders as ``folder/file``."""
+    folder = conf_dir() / group
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml"))
 
 
 def groups_of(root):
@@ -94,7 +99,8 @@ CHOICES = [
 
 @pytest.mark.parametrize(("root", "group", "option"), CHOICES, ids=lambda part: str(part))
 def test_every_file_composes_resolves_and_fits_the_code(root, group, option):
-    config = composed(root, *([f"{group}={option}"] if group else []))
+    # quoted, as the program quotes the numbers of tables
+    config = composed(root, *([f"{group}='{option}'" if group == "table" else f"{group}={option}"] if group else []))
     content = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     problems = [problem for key, node in targets(content) for problem in misfits(key, node)]
     assert not problems
@@ -140,6 +146,8 @@ ADDED = {
     "scorer.margin=true": "scorer.margin is true; expected a number",
     "negatives.filtered=7": "negatives.filtered is 7; expected true or false",
     "seed=null": "seed is null; expected an integer",
+    "budget=tiny": "budget is 'tiny'; expected smoke, short, full",
+    "trainer.max_epochs=many": "trainer.max_epochs is 'many'; expected an integer",
     "data.batch_size=x": "data.batch_size is 'x'",
     "loss.temperature=hot": "loss.temperature is 'hot'; expected a number, null",
     "trainer.precision=bogus": "trainer.precision is 'bogus'; expected .*bf16-mixed",
@@ -178,6 +186,8 @@ CLASHES = {
     *((name, "gaussian") for name in options("diffheg") if name not in ("none", "gaussian")),
     ("gaussian", "no_mmc"),
     ("gaussian", "single_level"),
+    ("adversarial", "no_mmc"),
+    ("adversarial", "single_level"),
 }
 
 
@@ -194,7 +204,7 @@ def test_every_combination_makes_a_module_or_is_refused(toy_graph, diffheg, abla
         check_settings(config)
         module = LinkPredictionModule(OmegaConf.to_container(config, resolve=False), toy_graph)
         assert (module.generator is None) == (diffheg == "none")
-        assert type(module.model.scorer).__name__.lower() == scorer
+        assert type(module.model.scorer) is get_object(config.scorer._target_)
 
 
 @pytest.mark.parametrize("model", options("model"))
@@ -202,8 +212,8 @@ def test_every_model_makes_a_module(toy_graph, model):
     config = composed("train", f"model={model}", "scorer.dim=8")
     module = LinkPredictionModule(OmegaConf.to_container(config, resolve=False), toy_graph)
     assert config.system == model
-    assert type(module.model.scorer).__name__.lower() == {"dhns": "rotate"}.get(model, model)
-    assert (module.generator is None) == (model != "dhns")
+    assert type(module.model.scorer) is get_object(config.scorer._target_)
+    assert (module.generator is None) == (not config.diffheg)
 
 
 def test_a_chosen_scorer_survives_the_model():
@@ -216,15 +226,78 @@ def own_leaves(group, option):
     return {key: value for key, value in leaves(content).items() if not key.startswith("defaults")}
 
 
+CELLS = [name for name in options("experiment") if name.startswith("table")]
+OTHERS = [name for name in options("experiment") if "/" not in name]
+
+
 @pytest.mark.parametrize("model", ["dhns", "rotate"])
-@pytest.mark.parametrize("experiment", options("experiment"))
+@pytest.mark.parametrize("experiment", OTHERS)
 def test_experiments_have_the_last_word(experiment, model):
     found, said = settings(f"experiment={experiment}", f"model={model}"), own_leaves("experiment", experiment)
     assert said
     assert {key: found[key] for key in said} == said
 
 
-@pytest.mark.parametrize("experiment", options("experiment"))
+@pytest.mark.parametrize("cell", CELLS)
+def test_cells_have_the_last_word_over_the_model_that_they_choose(cell):
+    found, said = settings(f"experiment={cell}"), own_leaves("experiment", cell)
+    assert {key: found[key] for key in said} == said
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_cells_are_rows_of_their_table(cell):
+    folder, dataset, row = cell.split("/")
+    table = OmegaConf.load(conf_dir() / "table" / f"{folder.removeprefix('table')}.yaml")
+    assert row in [name for rows in table.groups.values() for name in rows]
+    content = composed("train", f"experiment={cell}")
+    assert content.dataset == composed("train", f"dataset={dataset}").dataset
+    assert content.cell.row
+    assert set(content.cell.published or ()) <= set(table.metrics)
+
+
+@pytest.mark.parametrize("number", options("table"))
+def test_tables_name_each_row_once_and_data_sets_that_there_are(number):
+    table = OmegaConf.load(conf_dir() / "table" / f"{number}.yaml")
+    rows = [row for group in table.groups.values() for row in group]
+    assert str(table.number) == number
+    assert len(set(rows)) == len(rows)
+    assert set(table.datasets) <= set(options("dataset"))
+    assert set(table.metrics) <= METRIC_NAMES.keys()
+
+
+@pytest.mark.parametrize("number", options("table"))
+def test_every_row_has_a_file_on_every_data_set_of_its_table(number):
+    table = OmegaConf.load(conf_dir() / "table" / f"{number}.yaml")
+    there = {cell.split("/")[1] for cell in CELLS if cell.startswith(f"table{number}/")}
+    datasets = {*table.datasets, *there}  # those of the paper, and those that we add
+    rows = [row for group in table.groups.values() for row in group]
+    assert {f"table{number}/{dataset}/{row}" for dataset in datasets for row in rows} <= set(CELLS)
+
+
+@pytest.mark.parametrize(("epochs", "validations", "interval"), [(100, 20, 5), (30, 5, 6), (31, 5, 6), (2, 20, 1)])
+def test_validations_are_spread_over_the_epochs(epochs, validations, interval):
+    config = composed("train", f"epochs.short={epochs}", f"validations.short={validations}", "budget=short")
+    assert (config.trainer.max_epochs, config.trainer.check_val_every_n_epoch) == (epochs, interval)
+
+
+def test_the_smoke_budget_is_the_smallest():
+    smoke, short, full = (composed("train", f"budget={budget}") for budget in ("smoke", "short", "full"))
+    assert smoke.trainer.max_epochs < short.trainer.max_epochs < full.trainer.max_epochs
+    assert smoke.data.valid_triples < 100
+    assert full.data.valid_triples is None
+
+
+def test_epochs_can_be_given_directly_whatever_the_budget():
+    config = composed("train", "budget=smoke", "trainer.max_epochs=60")
+    assert config.trainer.max_epochs == 60
+
+
+@pytest.mark.parametrize("name", options("protocol"))
+def test_protocols_are_named_as_their_files(name):
+    assert composed("train", f"protocol={name}").protocol.name == name
+
+
+@pytest.mark.parametrize("experiment", OTHERS)
 def test_the_command_line_has_the_last_word_over_experiments(experiment):
     assert settings(f"experiment={experiment}", "scorer.dim=6")["scorer.dim"] == 6
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from omegaconf import OmegaConf
 
 from builders import composed
 from dhns.errors import InputError
@@ -104,6 +105,11 @@ def test_versions_name_what_numbers_depend_on():
         "force=true",
         "logger=none",
         "trainer.accelerator=cpu",
+        "trainer.log_every_n_steps=7",
+        "trainer.enable_model_summary=true",
+        "epochs.short=7",
+        "validations.smoke=7",
+        "valid_triples.short=7",
     ],
 )
 def test_hash_ignores_what_changes_no_number(override):
@@ -130,6 +136,11 @@ def test_hash_ignores_what_changes_no_number(override):
         "data.batch_size=9",
         "stopping.patience=7",
         "trainer.max_epochs=7",
+        "budget=short",
+        "epochs.full=7",
+        "validations.full=7",
+        "valid_triples.full=7",
+        "data.valid_triples=7",
         "trainer.precision=bf16-mixed",
         "dataset.name=other",
         "protocol.select=last_epoch",
@@ -138,6 +149,31 @@ def test_hash_ignores_what_changes_no_number(override):
 def test_hash_tells_settings_apart(override):
     add = "" if override.split("=")[0] in ("ablation",) or override.count(".") == 0 else "++"
     assert config_hash(composed(add + override)) != config_hash(composed())
+
+
+def test_hash_ignores_which_cell_of_a_table_a_run_is():
+    assert config_hash(composed("cell={row: TransE, published: {mrr: 29.19}}")) == config_hash(composed())
+
+
+def test_hash_is_of_what_a_budget_comes_to():
+    by_budget = composed("budget=short", "epochs.short=30", "validations.short=6", "valid_triples.short=90")
+    directly = composed("trainer.max_epochs=30", "trainer.check_val_every_n_epoch=5", "data.valid_triples=90")
+    assert config_hash(by_budget) == config_hash(directly)
+
+
+def test_hash_of_a_stored_configuration_is_that_of_its_run():
+    config = composed("budget=short")
+    stored = json.loads(json.dumps(OmegaConf.to_container(config, resolve=False)))
+    assert config_hash(OmegaConf.create(stored)) == config_hash(config)
+
+
+def test_hash_of_a_configuration_from_before_budgets():
+    """Results that were stored without them can still be compared with settings of today."""
+    config = composed("trainer.max_epochs=60", "trainer.check_val_every_n_epoch=5", "data.valid_triples=null")
+    older = OmegaConf.to_container(config, resolve=False)
+    for key in ("cell", "budget", "epochs", "validations", "valid_triples"):
+        del older[key]
+    assert config_hash(OmegaConf.create(older)) == config_hash(config)
 
 
 def test_hash_is_the_folder_of_a_run():

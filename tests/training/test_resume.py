@@ -12,6 +12,9 @@ RUNS = {
     "full chains that train the model": ("scorer=distmult", "diffheg=reference", "encoder.train_features=true"),
     "schedules and alternating sides": (f"optimization.scheduler={SCHEDULE}", "negatives=uniform"),
     "no generator": ("ablation=no_diffheg",),
+    "caches of negatives": ("negatives=nscaching", "ablation=no_diffheg"),
+    "a sampler that learns": ("negatives=kbgan", "ablation=no_diffheg"),
+    "a loss over all entities": ("model=complex_n3",),
 }
 
 

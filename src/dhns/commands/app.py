@@ -27,15 +27,25 @@ _UNKNOWN = re.compile(r"Could not override '([^']+)'\.")
 
 
 def register_resolvers() -> None:
-    """``${dhns.embedded:}`` is the folder of the embedded data set, ``${dhns.hash:}`` the identity of a run."""
+    """What configurations refer to.
+
+    ``${dhns.embedded:}`` is the folder of the embedded data set, ``${dhns.hash:}`` the identity of a run, and
+    ``${dhns.interval:EPOCHS,TIMES}`` how many epochs lie between events that come so many times, evenly spaced.
+    """
     OmegaConf.register_new_resolver("dhns.embedded", lambda: str(embedded_dir()), replace=True)
     OmegaConf.register_new_resolver("dhns.hash", _hash, replace=True)
+    OmegaConf.register_new_resolver("dhns.interval", _interval, replace=True)
 
 
 def _hash(*, _root_: DictConfig) -> str:
     from dhns.results.config_hash import config_hash
 
     return config_hash(_root_)
+
+
+def _interval(epochs: Any, times: int) -> int:
+    # what is no number is refused where settings are checked
+    return max(1, epochs // times) if isinstance(epochs, int) else 1
 
 
 def app(name: str) -> Callable[[Task], Callable[[], None]]:

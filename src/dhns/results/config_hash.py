@@ -10,20 +10,31 @@ from omegaconf import DictConfig, OmegaConf
 
 from dhns.results.store import RESULT_VERSION
 
-IGNORED = frozenset({"hydra", "paths", "logger", "progress", "run_dir", "force", "seed"})
+IGNORED = frozenset({"hydra", "paths", "logger", "progress", "run_dir", "force", "seed", "cell"})
 """Settings that do not change a run's numbers, and the seed, which names a folder of its own."""
+IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "log_every_n_steps"})
+BUDGET = frozenset({"budget", "epochs", "validations", "valid_triples"})
+"""Settings that matter only through those that they set, `SET_BY_BUDGET`."""
+SET_BY_BUDGET = ("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples")
 
 
 def config_hash(config: DictConfig) -> str:
     """Eight hexadecimal digits of the SHA-256 of all settings that change a run's numbers.
 
-    Interpolations enter as written, so that the hash does not depend on where folders lie.
+    Interpolations enter as written, so that the hash does not depend on where folders lie; but what a budget sets
+    enters as the number that it comes to, so that a run is the same run whichever way the number was given.
     """
     settings: Any = OmegaConf.to_container(config, resolve=False)
-    settings = {key: value for key, value in settings.items() if key not in IGNORED}
-    trainer = dict(settings.get("trainer") or {})
-    for key in ("accelerator", "devices"):
-        trainer.pop(key, None)
-    settings["trainer"] = trainer
+    settings = {key: value for key, value in settings.items() if key not in IGNORED | BUDGET}
+    for key in SET_BY_BUDGET:
+        group, name = key.split(".")
+        if name in settings.get(group, {}):
+            settings[group][name] = OmegaConf.select(config, key)
+    trainer = settings.get("trainer") or {}
+    settings["trainer"] = {
+        key: value
+        for key, value in trainer.items()
+        if key not in IGNORED_OF_TRAINER and not str(key).startswith("enable_")
+    }
     text = json.dumps([RESULT_VERSION, settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

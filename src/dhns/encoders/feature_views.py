@@ -1,0 +1,73 @@
+"""Views of features, one per modality, and the view that they are together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dhns.encoders.encoder import FeatureTable, WhenMissing, choose_modalities
+from dhns.errors import InputError
+from dhns.graph.knowledge_graph import KnowledgeGraph
+
+
+class FeatureViews(nn.Module):
+    """``W_k f_k + b_k`` for each modality k; their sum is one linear map of the concatenated features.
+
+    Args:
+        graph: brings the features.
+        modalities: names.
+        width: D of a view.
+    """
+
+    def __init__(self, graph: KnowledgeGraph, modalities: Sequence[str], width: int) -> None:
+        super().__init__()
+        self.tables = nn.ModuleDict({name: FeatureTable(graph.modalities[name]) for name in modalities})
+        self.projections = nn.ModuleDict({n: nn.Linear(graph.modalities[n].dim, width) for n in modalities})
+
+    def forward(self, entity: Tensor | None = None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """``(U, D)`` views and ``(U,)`` bool masks of the entities ``(U,)``, or of all, by modality."""
+        views, present = {}, {}
+        for name, project in self.projections.items():
+            features, present[name] = self.tables[name](entity)
+            views[name] = project(features)
+        return views, present
+
+
+def sum_of_present(
+    names: Sequence[str], views: Mapping[str, Tensor], present: Mapping[str, Tensor], otherwise: Tensor
+) -> Tensor:
+    """``(..., D)`` sum of those of the named views that an entity has, or ``otherwise`` where it has none.
+
+    Args:
+        names: of views; one that is not among ``views`` counts as absent.
+        views: ``(..., D)`` by name.
+        present: ``(...)`` bool by name.
+        otherwise: ``(..., D)``.
+    """
+    total, found = torch.zeros_like(otherwise), torch.zeros_like(otherwise[..., 0], dtype=torch.bool)
+    for name in names:
+        if name in views:
+            # absent rows may hold anything
+            total = total + views[name].masked_fill(~present[name][..., None], 0)
+            found = found | present[name]
+    return torch.where(found[..., None], total, otherwise)
+
+
+def needed_modalities(
+    graph: KnowledgeGraph, wanted: Sequence[str] | None, when_missing: WhenMissing
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """`choose_modalities` of a model that is nothing without features.
+
+    Raises:
+        InputError: there is none to use; see also `choose_modalities`.
+    """
+    names, missing = choose_modalities(graph, wanted, when_missing)
+    if not names:
+        has = ", ".join(graph.modalities) or "none"
+        raise InputError(
+            f"this model needs a modality, and encoder.modalities names none ({graph.name} has: {has}); name one, or "
+            "choose a model of structure alone, such as model=transe"
+        )
+    return names, missing

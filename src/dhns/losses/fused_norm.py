@@ -1,0 +1,33 @@
+"""N3 on the embeddings that are scored, as multimodal models with a softmax loss use it."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from dhns.losses.regularizer import sum_of_powers
+from dhns.models.kge_model import KGEModel
+
+
+class FusedPowerNorm(nn.Module):
+    """``weight * (sum |heads|^p + sum |relations|^p + sum |tails|^p)`` of a step's triples, averaged over them.
+
+    Entities are penalised as the encoder fuses them, not as their structure alone, so that projections of features are
+    held small too (the published code of RSME and of OTKGE). `PowerNorm` with ``rows="batch"`` is the same for an
+    encoder without features.
+
+    Args:
+        weight: factor of the sum.
+        p: power.
+    """
+
+    def __init__(self, weight: float, p: float = 3.0) -> None:
+        super().__init__()
+        self.weight, self.p = weight, p
+
+    def forward(self, model: KGEModel, triples: Tensor, head_side: Tensor) -> Tensor:
+        """The penalty for a step on triples ``(B, 3)``, asked for the sides ``(B,)``."""
+        size = model.scorer.magnitudes
+        encoded, head, tail, _ = model.encode_batch(triples, triples[:, :0])
+        entities = size(encoded.joint)
+        relations = size(model.relations[model.relation_rows(triples[:, 1], head_side)])
+        return self.weight * sum_of_powers([entities[head], relations, entities[tail]], self.p) / len(triples)

@@ -1,0 +1,58 @@
+"""Twins negative sampling of VBKGC (Zhang & Zhang, 2022, arXiv 2209.07084)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.negatives.bernoulli import BernoulliSampler
+from dhns.negatives.sampler import Negatives
+from dhns.negatives.view_donors import ViewDonors
+
+if TYPE_CHECKING:
+    from dhns.models.kge_model import KGEModel
+
+
+class TwinsSampler(BernoulliSampler):
+    """Replaces structure and features of an entity, which are twins, together or apart, a third of the negatives each.
+
+    Negative ``i`` of a batch, counted positive by positive, has another entity in both (``i % 3 == 0``), the structure
+    of another entity and the features of the true one (1), or the structure of the true entity and the features of
+    another one (2).
+
+    Departure: features are borrowed from entities that have some; see `ViewDonors`.
+
+    Args:
+        graph: see `EntitySampler`.
+        num_negatives: N, negatives per positive.
+        views: names of the modalities that are the twin of structure; all of the graph's when null.
+        filtered: an entity that lends its structure is never a known training answer.
+
+    Raises:
+        InputError: see `ViewDonors`.
+    """
+
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        num_negatives: int = 64,
+        views: Sequence[str] | None = None,
+        filtered: bool = True,
+    ) -> None:
+        super().__init__(graph, num_negatives, filtered)
+        self.donors = ViewDonors(graph, tuple(graph.modalities) if views is None else views)
+
+    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
+        self.donors.require(model)
+        head_side = self.head_side(triples, step, generator)
+        drawn = self.draw(triples, head_side, self.num_negatives, generator)
+        true = torch.where(head_side, triples[:, 0], triples[:, 2])
+        donor = self.donors.draw(true, self.num_negatives, generator)
+        kind = torch.arange(drawn.numel(), device=drawn.device).view_as(drawn) % 3
+        entity = torch.where(kind == 2, true[:, None], drawn)
+        view = torch.where(kind == 0, drawn, torch.where(kind == 1, true[:, None], donor))
+        return Negatives(entity, head_side, dict.fromkeys(self.donors.names, view))

@@ -1,0 +1,62 @@
+"""What the numbers of several runs rest on: their graphs, features and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from dhns.errors import InputError
+
+SHORT = 8
+"""Digits of a fingerprint that people are shown."""
+_PROGRAMS = ("dhns", "torch", "pytorch-lightning", "python")
+
+
+def require_one_graph(dataset: str, results: dict[Path, dict[str, Any]]) -> None:
+    """Check that results by run folder agree in every part of the graph that they have.
+
+    A modality may be left out, but not replaced.
+
+    Raises:
+        InputError: two runs differ; the message names them.
+    """
+    seen: dict[str, tuple[str, Path]] = {}
+    for folder, result in results.items():
+        for part, fingerprint in result["fingerprints"].items():
+            expected, first = seen.setdefault(part, (fingerprint, folder))
+            if fingerprint != expected:
+                raise InputError(
+                    f"the runs of one table differ in '{part}' of {dataset}: {first} has {expected[:SHORT]}, {folder} "
+                    f"{fingerprint[:SHORT]}; move away the folder of the one whose data are not what you mean"
+                )
+
+
+def data_facts(results: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Splits and features by name and short fingerprint, and what the protocol changed."""
+    prints: dict[str, str] = {}
+    files: dict[str, Any] = {}
+    notes: dict[str, None] = {}
+    for result in results:
+        prints |= {part: f"#{whole[:SHORT]}" for part, whole in result["fingerprints"].items()}
+        modalities = result["config"]["dataset"].get("modalities") or {}
+        files |= {name: modality for name, modality in modalities.items() if modality}
+        notes |= dict.fromkeys(result["protocol"]["notes"])
+    features = {part.removeprefix("modality/"): short for part, short in prints.items() if part.startswith("modality/")}
+    facts = {
+        "splits": ", ".join(f"{split} {prints[split]}" for split in ("train", "valid", "test") if split in prints),
+        "features": ", ".join(f"{name} {_file_name(files[name])} {features[name]}" for name in features),
+        "protocol notes": "; ".join(notes),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _file_name(modality: Any) -> str:
+    path = modality.get("path") if isinstance(modality, dict) else modality
+    return Path(str(path)).name
+
+
+def version_facts(results: Collection[dict[str, Any]]) -> str:
+    """Of the programs that numbers depend on; several where the runs had several."""
+    found = {name: sorted({result["versions"].get(name, "?") for result in results}) for name in _PROGRAMS}
+    return ", ".join(f"{name} {' / '.join(numbers)}" for name, numbers in found.items() if numbers)

@@ -1,0 +1,162 @@
+"""Neighbourhoods and what is drawn from them, against breadth-first searches in plain Python."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+import dhns.negatives.neighbourhoods as module
+from dhns.errors import InputError
+from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
+from dhns.negatives.neighbourhoods import Neighbourhoods
+from dhns.negatives.sans import SANS
+from dhns.randomness import stream
+
+NO_MODEL = None  # it looks at no model
+
+
+def numbered(kind, count):
+    return Vocabulary(kind, *2 * (tuple(f"{kind} {i}" for i in range(count)),))
+
+
+@pytest.fixture
+def graph():
+    """A path 0 - 1 - 2 - 3 - 4 of relation 0, a pair 5 - 6, a loop at 7 and two entities without links."""
+    train = torch.tensor([[0, 0, 1], [2, 0, 1], [2, 0, 3], [3, 0, 4], [5, 0, 6], [7, 0, 7]])
+    empty = torch.empty(0, 3, dtype=torch.int64)
+    return KnowledgeGraph("path", numbered("entity", 10), numbered("relation", 1), train, empty, empty)
+
+
+def within(graph, entity, hops):
+    """Other entities at a distance of at most ``hops``."""
+    reached = frontier = {entity}
+    for _ in range(hops):
+        links = [(h, t) for h, _, t in graph.train.tolist()]
+        frontier = {t for h, t in links if h in frontier} | {h for h, t in links if t in frontier}
+        reached = reached | frontier
+    return reached - {entity}
+
+
+def answers(graph, entity, relation, head_side):
+    ends = [(t, h) if head_side else (h, t) for h, r, t in graph.train.tolist() if r == relation]
+    return {answer for observed, answer in ends if observed == entity}
+
+
+def rows(table):
+    bounds = table.offsets.tolist()
+    return [table.members[a:b].tolist() for a, b in pairwise(bounds)]
+
+
+def many(sampler, triple, head_side, count, times=4000):
+    """``(times, count)`` draws for one positive."""
+    triples = torch.tensor([triple]).expand(times, 3)
+    return sampler.draw(triples, torch.full((times,), head_side), count, stream(0, "test"))
+
+
+def assert_uniform(draws, over):
+    """A chi-square statistic below its 99.999 % quantile, roughly its mean and six deviations."""
+    found = torch.bincount(draws.flatten(), minlength=max(over) + 1)
+    assert set(found.nonzero().flatten().tolist()) == set(over)
+    expected = draws.numel() / len(over)
+    freedom = len(over) - 1
+    assert ((found[list(over)] - expected) ** 2 / expected).sum() < freedom + 6 * (2 * freedom) ** 0.5 + 6
+
+
+@pytest.mark.parametrize("cells", [1, 30, 2**21])
+@pytest.mark.parametrize("hops", [1, 2, 3, 5])
+def test_neighbourhoods_are_those_of_a_breadth_first_search(graph, toy_graph, monkeypatch, hops, cells):
+    monkeypatch.setattr(module, "CELLS", cells)
+    for g in (graph, toy_graph):
+        assert rows(Neighbourhoods(g, hops)) == [sorted(within(g, e, hops)) for e in range(g.num_entities)]
+
+
+def test_walks_stay_within_the_neighbourhood_and_fill_it_in_the_end(graph, toy_graph):
+    torch.manual_seed(0)
+    for g in (graph, toy_graph):
+        exact = [sorted(within(g, e, 2)) for e in range(g.num_entities)]
+        assert rows(Neighbourhoods(g, 2, walks=2000)) == exact
+        few = rows(Neighbourhoods(g, 2, walks=1))
+        assert all(set(found) <= set(all_) for found, all_ in zip(few, exact, strict=True))
+        assert all(len(found) <= 2 for found in few)
+        assert all(found for found, all_ in zip(few, exact, strict=True) if all_)
+
+
+def test_walks_are_random(toy_graph):
+    torch.manual_seed(0)
+    assert len({str(rows(Neighbourhoods(toy_graph, 3, walks=1))) for _ in range(5)}) > 1
+
+
+def test_members_are_found_by_binary_search(toy_graph):
+    table = Neighbourhoods(toy_graph, 1)
+    entity, other = torch.cartesian_prod(torch.arange(12), torch.arange(12)).unbind(1)
+    position, found = table.find(entity, other)
+    for e, o, p, f in zip(entity.tolist(), other.tolist(), position.tolist(), found.tolist(), strict=True):
+        near = sorted(within(toy_graph, e, 1))
+        assert f == (o in near)
+        assert p == sum(member < o for member in near)
+
+
+@pytest.mark.parametrize(
+    ("triple", "head_side", "hops", "candidates"),
+    [
+        ((0, 0, 1), False, 2, {2}),  # near 0: 1 and 2; 1 is known
+        ((0, 0, 1), True, 2, {3}),  # near 1: 0, 2 and 3; 0 and 2 are known
+        ((2, 0, 3), False, 1, None),  # near 2: 1 and 3, both known
+        ((3, 0, 4), False, 3, {0, 1, 2}),
+        ((3, 0, 4), True, 3, {1, 2}),
+        ((2, 0, 3), False, 2, {0, 4}),
+        ((7, 0, 7), False, 2, None),  # a loop has no neighbour
+    ],
+)
+def test_negatives_are_uniform_over_the_candidates_nearby(graph, triple, head_side, hops, candidates):
+    sampler = SANS(graph, hops=hops)
+    unknown = set(range(10)) - answers(graph, triple[2] if head_side else triple[0], 0, head_side)
+    if candidates is None:
+        assert_uniform(many(sampler, triple, head_side, 2), unknown)
+        return
+    drawn = many(sampler, triple, head_side, len(candidates) + 2)
+    assert_uniform(drawn[:, : len(candidates)], candidates)
+    assert_uniform(drawn[:, len(candidates) :], unknown)
+
+
+@pytest.mark.parametrize("walks", [None, 2])
+def test_every_training_query_draws_its_own_candidates(toy_graph, walks):
+    torch.manual_seed(0)
+    sampler = SANS(toy_graph, hops=2, walks=walks)
+    near = rows(sampler.neighbourhoods)
+    tested = 0
+    for triple in toy_graph.train.tolist():
+        for head_side in (False, True):
+            observed = triple[2] if head_side else triple[0]
+            known = answers(toy_graph, observed, triple[1], head_side)
+            candidates = set(near[observed]) - known
+            drawn = many(sampler, triple, head_side, len(candidates) + 1, times=200)
+            assert set(drawn[:, :-1].flatten().tolist()) == candidates
+            assert not set(drawn[:, -1].tolist()) & known
+            tested += bool(candidates) and bool(known - set(near[observed])) == (walks is not None)
+    assert tested
+
+
+def test_unfiltered_negatives_may_be_known(graph):
+    assert_uniform(many(SANS(graph, hops=1, filtered=False), (2, 0, 3), False, 2), {1, 3})
+
+
+def test_queries_without_known_answers_draw_the_whole_neighbourhood(graph):
+    assert_uniform(many(SANS(graph, hops=1), (4, 0, 0), False, 1), {3})
+
+
+def test_neighbourhoods_are_made_anew_and_not_stored(toy_graph):
+    assert not SANS(toy_graph, walks=3).state_dict()
+
+
+@pytest.mark.parametrize("settings", [{"hops": 0}, {"hops": -1}, {"walks": 0}])
+def test_numbers_below_one_are_refused(graph, settings):
+    key = next(iter(settings))
+    with pytest.raises(InputError, match=f"negatives.{key} is {settings[key]}; expected at least 1"):
+        SANS(graph, **settings)
+
+
+def test_neighbourhoods_that_do_not_fit_are_refused(graph, monkeypatch):
+    monkeypatch.setattr(module, "MOST_MEMBERS", 9)
+    with pytest.raises(InputError, match=r"more than 9 entities; expected fewer hops, or random walks"):
+        SANS(graph, hops=2)

@@ -1,0 +1,71 @@
+"""Every row of the tables learns: trained on the embedded graph, its loss falls and true answers rise."""
+
+import functools
+
+import pytest
+import pytorch_lightning as pl
+from omegaconf import OmegaConf
+
+from builders import composed
+from dhns.data.datamodule import TripleDataModule
+from dhns.graph.load import load_graph
+from dhns.resources import conf_dir
+from dhns.training.experiment import rank_split
+from dhns.training.module import LinkPredictionModule
+
+FOLDER = conf_dir() / "experiment"
+ROWS = sorted(path.stem for path in (FOLDER / "table2" / "world_flags").glob("*.yaml"))
+CELLS = sorted(path.stem for path in (FOLDER / "table4" / "world_flags").glob("*_*.yaml") if path.stem != "complex_n3")
+OTHERS = ("transh", "rescal", "quate", "ote", "tucker", "ns_kge")
+EPOCHS = 8
+
+
+@functools.cache
+def embedded_graph():
+    return load_graph(composed())
+
+
+class Losses(pl.Callback):
+    """The mean KGC loss of each epoch."""
+
+    def __init__(self):
+        self.values = []
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.values.append(trainer.callback_metrics["train/loss_kgc"].item())
+
+
+def learn(tmp_path, *overrides):
+    """Train for a few epochs; returns the losses and the validation MRR before and after."""
+    config = composed("scorer.dim=32", "data.batch_size=256", *overrides)
+    if "_target_" in config.negatives:
+        config.negatives.num_negatives = 16
+    module = LinkPredictionModule(OmegaConf.to_container(config, resolve=False), embedded_graph())
+    before, losses = rank_split(module, "valid")["mrr"], Losses()
+    trainer = pl.Trainer(
+        accelerator="cpu", max_epochs=EPOCHS, callbacks=[losses], logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0, default_root_dir=tmp_path,
+    )  # fmt: skip
+    trainer.fit(module, TripleDataModule(module.graph, 256, 0, by_query=module.sampler is None))
+    return losses.values, before, rank_split(module, "valid")["mrr"]
+
+
+def check(losses, before, after):
+    assert losses[-1] < 0.9 * losses[0]
+    assert before < 0.05
+    assert after > 0.15
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_rows_of_tables_2_and_3_learn(tmp_path, row):
+    check(*learn(tmp_path, f"experiment=table2/world_flags/{row}"))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_cells_of_table_4_learn(tmp_path, cell):
+    check(*learn(tmp_path, f"experiment=table4/world_flags/{cell}"))
+
+
+@pytest.mark.parametrize("model", OTHERS)
+def test_models_of_no_table_learn(tmp_path, model):
+    check(*learn(tmp_path, f"model={model}", "optimization.optimizer.lr=5e-3"))
