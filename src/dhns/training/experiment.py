@@ -126,8 +126,8 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
         "baseline": _frequency_baseline(module),
         "generated": _generated_report(module, folder),
         "parameters": {
-            "model": sum(p.numel() for p in module.model.parameters()),
-            "generator": sum(p.numel() for p in module.generator.parameters()) if module.generator else 0,
+            name: sum(p.numel() for p in part.parameters()) if part is not None else 0
+            for name, part in (("model", module.model), ("sampler", module.sampler), ("generator", module.generator))
         },
         "modalities_missing": list(module.model.encoder.missing),
         "epochs": trainer.current_epoch,

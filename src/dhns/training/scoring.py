@@ -53,8 +53,8 @@ def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> S
             {name: view[source[name]] for name, view in encoded.views.items()},
             {name: mask[source[name]] for name, mask in encoded.present.items()},
         )
-        query = scorer.query(observed, scorer.directed(relation, sides))
-        negative = scorer.match(query[:, None], mixed)
+        rows = torch.arange(candidates.numel(), device=candidates.device).view_as(candidates)
+        negative = scorer.score_candidates(observed, relation, sides, mixed.flatten(0, 1), rows)
     return Scored(encoded, positives, positive, negative)
 
 

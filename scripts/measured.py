@@ -1,0 +1,56 @@
+"""Writes the figures of docs/rows.md from the tables under results/tables: python scripts/measured.py."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "rows.md"
+BEGIN, END = "<!-- measured: scripts/measured.py writes this block from results/tables -->\n", "<!-- end -->"
+HEADINGS = {"2": "Tables 2 and 3", "3": "Tables 2 and 3", "4": "Table 4", "5": "Table 5"}
+
+
+def block(files: Iterable[Path]) -> str:
+    """Test MRR of every row by data set, the number of the paper in brackets, as Markdown."""
+    cells: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
+    budgets, datasets = set(), {}
+    for file in files:
+        with file.open(encoding="utf-8", newline="") as lines:
+            for line in csv.DictReader(lines):
+                if line["metric"] != "mrr" or not line["mean"]:
+                    continue
+                budgets.add(line["budget"])
+                datasets.setdefault(line["dataset"], None)
+                row = cells.setdefault(HEADINGS[line["table"]], {}).setdefault((line["group"], line["row"]), {})
+                row[line["dataset"]] = _number(line)
+    text = f"Test MRR, %, budget {', '.join(sorted(budgets))}, one seed unless a deviation stands by; the paper's in brackets.\n"
+    for heading, rows in cells.items():
+        used = [name for name in datasets if any(name in row for row in rows.values())]
+        text += f"\n{heading}\n\n| | | {' | '.join(used)} |\n|---|---|{'---:|' * len(used)}\n"
+        for (group, label), row in rows.items():
+            text += f"| {group} | {label} | {' | '.join(row.get(name, '') for name in used)} |\n"
+    return text
+
+
+def _number(line: dict[str, str]) -> str:
+    number = f"{float(line['mean']):.2f}" + (f" ± {float(line['sd']):.2f}" if line["sd"] else "")
+    return number + (f" ({float(line['published']):.2f})" if line["published"] else "") + ("*" if line["notes"] else "")
+
+
+def updated(page: str, files: Iterable[Path]) -> str:
+    """The page with its block made anew."""
+    before, rest = page.split(BEGIN)
+    return before + BEGIN + block(files) + END + rest.split(END, 1)[1]
+
+
+def tables() -> list[Path]:
+    """The stored tables, the embedded data set first."""
+    return sorted(
+        (ROOT / "results" / "tables").rglob("table.csv"), key=lambda path: ("embedded" not in path.parts, path)
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8"), tables()), encoding="utf-8")

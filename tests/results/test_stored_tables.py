@@ -1,0 +1,33 @@
+"""Every number in the stored tables and in docs/rows.md is that of a stored run."""
+
+import csv
+import importlib.util
+import statistics
+
+import pytest
+
+from conftest import REPOSITORY
+from dhns.results.store import read_result
+
+spec = importlib.util.spec_from_file_location("measured", REPOSITORY / "scripts" / "measured.py")
+measured = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(measured)
+
+
+def test_the_page_has_the_figures_of_the_stored_tables():
+    page = measured.PAGE.read_text(encoding="utf-8")
+    assert measured.updated(page, measured.tables()) == page, "run python scripts/measured.py"
+
+
+@pytest.mark.parametrize("file", measured.tables(), ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_cells_are_means_over_their_runs(file):
+    with file.open(encoding="utf-8", newline="") as lines:
+        cells = [line for line in csv.DictReader(lines) if line["mean"] and line["runs"]]
+    assert cells
+    for cell in cells:
+        results = [read_result(file.parents[1] / folder / "result.json") for folder in cell["runs"].split(" ")]
+        values = [100 * result["metrics"]["test"][cell["metric"]] for result in results]
+        assert float(cell["mean"]) == pytest.approx(statistics.mean(values), abs=1e-4)
+        assert [str(result["seed"]) for result in results] == cell["seeds"].split(" ")
+        assert {result["dataset"] for result in results} == {cell["dataset"]}
+        assert {result["protocol"]["name"] for result in results} == {cell["protocol"]}
