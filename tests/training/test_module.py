@@ -12,9 +12,16 @@ import torch
 from dhns.diffheg.gaussian import GaussianNegatives
 from dhns.errors import InputError
 from dhns.negatives.sampler import Negatives, NegativeSampler
+from dhns.resources import conf_dir
 from dhns.training.optimization import Optimization
 
 SCORERS = ("transe", "rotate", "distmult", "complex")
+
+
+def options(group):
+    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+
+
 GENERATORS = ("paper", "reference", "default", "gaussian", "none")
 
 
@@ -56,6 +63,28 @@ def test_every_combination_takes_a_step(make_module, step, scorer, diffheg):
     assert all(value.isfinite().all() for value in after.values())
     assert changed(before, after) == ({"model"} if diffheg in ("none", "gaussian") else {"model", "generator"})
     assert module.batches_seen == 1
+
+
+@pytest.mark.parametrize("scorer", [name for name in options("scorer") if name not in SCORERS])
+def test_diffheg_generates_for_every_scorer(make_module, step, scorer):
+    # batch normalisation fits reciprocal relations only, and a generator asks both sides of one relation
+    module = make_module(f"scorer={scorer}", *(["scorer.normalize=false"] if scorer == "tucker" else []))
+    before = snapshot(module)
+    metrics = step(module).callback_metrics
+    assert metrics["train/loss_generated"].isfinite()
+    assert metrics["train/loss_diffusion"].isfinite()
+    assert changed(before, snapshot(module)) == {"model", "generator"}
+
+
+@pytest.mark.parametrize("negatives", [name for name in options("negatives") if name != "all"])
+@pytest.mark.parametrize("scorer", ["transe", "distmult", "rotate"])
+def test_samplers_and_scorers_are_interchangeable(make_module, step, scorer, negatives):
+    encoder = "attention_fusion" if negatives in ("mans", "twins") else "structural"  # those that swap views
+    module = make_module(f"scorer={scorer}", f"negatives={negatives}", f"encoder={encoder}", "diffheg=none")
+    before = snapshot(module)
+    assert step(module).callback_metrics["train/loss"].isfinite()
+    learns = negatives in ("kbgan", "mmrns")
+    assert changed(before, snapshot(module)) == ({"model", "sampler"} if learns else {"model"})
 
 
 @pytest.mark.parametrize("model", ["transe", "rotate", "distmult", "complex"])
