@@ -25,7 +25,7 @@ def block(files: Iterable[Path]) -> str:
                 datasets.setdefault(line["dataset"], None)
                 row = cells.setdefault(HEADINGS[line["table"]], {}).setdefault((line["group"], line["row"]), {})
                 row[line["dataset"]] = _number(line)
-    text = f"Test MRR, %, budget {', '.join(sorted(budgets))}, one seed unless a deviation stands by; the paper's in brackets.\n"
+    text = f"Test MRR, %, budget {', '.join(sorted(budgets))}; the paper's in brackets; * the table has a note.\n"
     for heading, rows in cells.items():
         used = [name for name in datasets if any(name in row for row in rows.values())]
         text += f"\n{heading}\n\n| | | {' | '.join(used)} |\n|---|---|{'---:|' * len(used)}\n"

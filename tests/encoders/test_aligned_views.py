@@ -146,12 +146,6 @@ def test_training_without_noise(graph):
     assert torch.equal(encoder.train()().joint, encoder.eval()().joint)
 
 
-def test_generated_views_are_fused_as_real_ones_are(encoder):
-    encoded = encoder.eval()()
-    stacked = {name: view.expand(3, 2, *view.shape) for name, view in encoded.views.items()}
-    torch.testing.assert_close(encoder.fuse(stacked, encoded.present), encoded.joint.expand(3, 2, -1, -1))
-
-
 def test_a_missing_modality_stops_or_is_done_without(toy_graph):
     image = dataclasses.replace(toy_graph, modalities={"visual": toy_graph.modalities["visual"]})
     wanted = ["visual", "textual"]

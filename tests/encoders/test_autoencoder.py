@@ -112,20 +112,6 @@ def test_an_entity_without_features_has_nothing_to_reconstruct(encoder):
     assert not encoder.structure.grad.any()
 
 
-def test_selected_entities_are_encoded_as_they_are_among_all(encoder):
-    entity = torch.tensor([3, 1, 3, 7])
-    some, everything = encoder.eval()(entity), encoder().rows(entity)
-    torch.testing.assert_close(some.joint, everything.joint)
-    assert tuple(some.views) == encoder.view_names == ("structure", "visual", "textual")
-
-
-def test_generated_views_are_fused_as_real_ones_are(encoder):
-    encoded = encoder.eval()()
-    stacked = {name: view.expand(3, 2, *view.shape) for name, view in encoded.views.items()}
-    torch.testing.assert_close(encoder.fuse(stacked, encoded.present), encoded.joint.expand(3, 2, -1, -1))
-    assert torch.equal(encoder.fuse({"structure": encoded.views["structure"]}, encoded.present), encoder.structure)
-
-
 def test_features_of_a_single_entity_and_of_none_are_finite(toy_graph):
     visual = toy_graph.modalities["visual"]
     for known in ([], [4]):

@@ -45,22 +45,6 @@ def fused(graph, scorer):
     return encoder
 
 
-def test_selected_entities_are_encoded_as_they_are_among_all(encoder):
-    entity = torch.tensor([3, 0, 3, 7])
-    some, everything = encoder(entity), encoder().rows(entity)
-    torch.testing.assert_close(some.joint, everything.joint)
-    for name in encoder.view_names:
-        torch.testing.assert_close(some.views[name], everything.views[name])
-        assert torch.equal(some.present[name], everything.present[name])
-
-
-def test_views_are_named_in_order(encoder):
-    encoded = encoder()
-    assert tuple(encoded.views) == tuple(encoded.present) == encoder.view_names
-    assert encoder.view_names[0] == "structure"
-    assert encoded.joint.shape == (encoder.num_entities, encoder.width)
-
-
 def test_joint_embedding_is_the_attention_over_present_views(toy_graph, scorer):
     encoder = fused(toy_graph, scorer)
     encoded = encoder()
@@ -88,13 +72,6 @@ def test_absent_views_get_no_gradient(toy_graph, scorer, partial):
     gradient = torch.autograd.grad(encoded.joint.square().sum(), encoded.views[name])[0].abs().sum(1)
     assert (gradient[present] > 0).all()
     assert (gradient[~present] == 0).all()
-
-
-def test_generated_views_are_fused_as_real_ones_are(toy_graph, scorer):
-    encoder = fused(toy_graph, scorer)
-    encoded = encoder()
-    stacked = {name: view.expand(3, 2, *view.shape) for name, view in encoded.views.items()}
-    torch.testing.assert_close(encoder.fuse(stacked, encoded.present), encoded.joint.expand(3, 2, -1, -1))
 
 
 def test_structure_alone_needs_no_attention(toy_graph, scorer):

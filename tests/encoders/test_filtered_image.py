@@ -79,22 +79,6 @@ def test_scores_through_the_model_are_the_formula(toy_graph, scorer, encoder):
             assert found[row].item() == pytest.approx(0.95 * structural + 0.05 * visual, abs=1e-5)
 
 
-def test_selected_entities_are_encoded_as_they_are_among_all(encoder):
-    entity = torch.tensor([3, 0, 3, 7])
-    some, everything = encoder(entity), encoder().rows(entity)
-    torch.testing.assert_close(some.joint, everything.joint)
-    for name in encoder.view_names:
-        torch.testing.assert_close(some.views[name], everything.views[name])
-        assert some.views[name].shape == (4, encoder.width)
-        assert torch.equal(some.present[name], everything.present[name])
-
-
-def test_generated_views_are_fused_as_real_ones_are(encoder):
-    encoded = encoder()
-    stacked = {name: view.expand(3, 2, *view.shape) for name, view in encoded.views.items()}
-    torch.testing.assert_close(encoder.fuse(stacked, encoded.present), encoded.joint.expand(3, 2, -1, -1))
-
-
 def test_absent_images_do_not_influence_anything(toy_graph, scorer):
     present = toy_graph.modalities["visual"].present
     changed = toy_graph.modalities["visual"].features.clone()

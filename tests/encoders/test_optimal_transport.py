@@ -126,22 +126,6 @@ def test_joint_embedding_is_the_weighted_mean_of_present_views(encoder):
             assert encoded.joint[i, k].item() == pytest.approx(expected, abs=1e-6)
 
 
-def test_selected_entities_are_encoded_as_they_are_among_all(encoder):
-    entity = torch.tensor([3, 0, 3, 7])
-    some, everything = encoder(entity), encoder().rows(entity)
-    torch.testing.assert_close(some.joint, everything.joint)
-    for name in encoder.view_names:
-        torch.testing.assert_close(some.views[name], everything.views[name])
-        assert some.views[name].shape == (4, encoder.width)
-        assert torch.equal(some.present[name], everything.present[name])
-
-
-def test_generated_views_are_fused_as_real_ones_are(encoder):
-    encoded = encoder()
-    stacked = {name: view.expand(3, 2, *view.shape) for name, view in encoded.views.items()}
-    torch.testing.assert_close(encoder.fuse(stacked, encoded.present), encoded.joint.expand(3, 2, -1, -1))
-
-
 def test_absent_features_do_not_influence_anything(toy_graph, scorer):
     visual = toy_graph.modalities["visual"]
     changed = visual.features.clone()

@@ -120,32 +120,12 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_selected_entities_are_encoded_as_they_are_among_all(graph, options):
-    encoder = make(graph, "visual", "textual", **options)
-    entity = torch.tensor([3, 0, 3, 7])
-    some, everything = encoder(entity), encoder().rows(entity)
-    torch.testing.assert_close(some.joint, everything.joint)
-    for name in encoder.view_names:
-        torch.testing.assert_close(some.views[name], everything.views[name])
-        assert torch.equal(some.present[name], everything.present[name])
-
-
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_absent_features_get_no_gradient_and_do_no_harm(graph, options):
     encoder = make(graph, "visual", "textual", **options)
     encoded = encoder()
     views = [encoded.views[name] for name in ("visual", "textual")]
     for view, name in zip(torch.autograd.grad(encoded.joint.sum(), views), ("visual", "textual"), strict=True):
         assert torch.equal((view != 0).any(-1), graph.modalities[name].present)
-
-
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_generated_views_are_fused_as_real_ones_are(toy_graph, options):
-    encoder = make(toy_graph, "visual", "textual", **options)
-    encoded = encoder()
-    stacked = {name: view.expand(3, 2, *view.shape) for name, view in encoded.views.items()}
-    fused = encoder.fuse(stacked, encoded.present)
-    torch.testing.assert_close(fused, encoded.joint.expand(3, 2, -1, -1))
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

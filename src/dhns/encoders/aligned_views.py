@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, WhenMissing, uniform_parameter
+from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, WhenMissing
 from dhns.encoders.feature_views import FeatureViews, needed_modalities, sum_of_present
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.scorers.scorer import Scorer
@@ -50,13 +50,10 @@ class AlignedViews(EntityEncoder):
         alignment: float = 1.0,
         radius: float = 0.1,
     ) -> None:
-        super().__init__()
+        super().__init__(graph, scorer)
         names, self.missing = needed_modalities(graph, modalities, when_missing)
-        self.num_entities = graph.num_entities
-        self.width = scorer.entity_width
         self.alignment, self.radius = alignment, radius
         self.view_names = (STRUCTURE, *names)
-        self.structure = uniform_parameter(self.num_entities, self.width, scorer.init_range)
         self.projection = nn.Linear(self.width, self.width)
         nn.init.eye_(self.projection.weight)
         nn.init.zeros_(self.projection.bias)
@@ -64,10 +61,9 @@ class AlignedViews(EntityEncoder):
         self.noise = nn.Parameter(torch.zeros(self.num_entities, self.width)) if radius else None
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
-        structure = self.structure if entity is None else self.structure[entity]
+        structure, everywhere = self.structural_view(entity)
         views, present = self.features(entity)
-        views = {STRUCTURE: structure, **views}
-        present = {STRUCTURE: torch.ones(len(structure), dtype=torch.bool, device=structure.device), **present}
+        views, present = {STRUCTURE: structure, **views}, {STRUCTURE: everywhere, **present}
         joint = self.fuse(views, present)
         if not self.training:
             return Encoded(joint, views, present)

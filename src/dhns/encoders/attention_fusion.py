@@ -15,7 +15,6 @@ from dhns.encoders.encoder import (
     FeatureTable,
     WhenMissing,
     choose_modalities,
-    uniform_parameter,
 )
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.scorers.scorer import Scorer
@@ -45,21 +44,17 @@ class AttentionFusion(EntityEncoder):
         train_features: bool = False,
         fusion: Literal["attention", "structure"] = "attention",
     ) -> None:
-        super().__init__()
+        super().__init__(graph, scorer)
         names, self.missing = choose_modalities(graph, modalities, when_missing)
         self.fusion = fusion
-        self.num_entities = graph.num_entities
-        self.width = scorer.entity_width
         self.view_names = (STRUCTURE, *names)
-        self.structure = uniform_parameter(self.num_entities, self.width, scorer.init_range)
         self.attention = nn.Linear(self.width, 1, bias=False)
         self.projections = nn.ModuleDict({n: nn.Linear(graph.modalities[n].dim, self.width) for n in names})
         self.features = nn.ModuleDict({name: FeatureTable(graph.modalities[name], train_features) for name in names})
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
-        structure = self.structure if entity is None else self.structure[entity]
-        views = {STRUCTURE: structure}
-        present = {STRUCTURE: torch.ones(len(structure), dtype=torch.bool, device=structure.device)}
+        structure, everywhere = self.structural_view(entity)
+        views, present = {STRUCTURE: structure}, {STRUCTURE: everywhere}
         for name, project in self.projections.items():
             features, present[name] = self.features[name](entity)
             views[name] = project(features)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, FeatureTable, WhenMissing, uniform_parameter
+from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, FeatureTable, WhenMissing
 from dhns.encoders.feature_views import needed_modalities, sum_of_present
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
 from dhns.scorers.scorer import Scorer
@@ -43,13 +43,10 @@ class AutoEncoder(EntityEncoder):
         hidden: int = 192,
         reconstruction: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(graph, scorer)
         names, self.missing = needed_modalities(graph, modalities, when_missing)
-        self.num_entities = graph.num_entities
-        self.width = scorer.entity_width
         self.reconstruction = reconstruction
         self.view_names = (STRUCTURE, *names)
-        self.structure = uniform_parameter(self.num_entities, self.width, scorer.init_range)
         self.features = nn.ModuleDict({name: FeatureTable(standardised(graph.modalities[name])) for name in names})
         dims = {name: graph.modalities[name].dim for name in names}
         self.inward = nn.ModuleDict({name: nn.Linear(dim, hidden) for name, dim in dims.items()})
@@ -58,9 +55,9 @@ class AutoEncoder(EntityEncoder):
         self.outward = nn.ModuleDict({name: nn.Linear(hidden, dim) for name, dim in dims.items()})
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
-        structure = self.structure if entity is None else self.structure[entity]
+        structure, everywhere = self.structural_view(entity)
         features = {name: table(entity) for name, table in self.features.items()}
-        views, present = {STRUCTURE: structure}, {STRUCTURE: torch.ones_like(structure[:, 0], dtype=torch.bool)}
+        views, present = {STRUCTURE: structure}, {STRUCTURE: everywhere}
         for name, (rows, present[name]) in features.items():
             views[name] = self.code[name](self.inward[name](rows).tanh())
         code = self.fuse(views, present)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
+from dhns.scorers.scorer import Scorer
 
 STRUCTURE = "structure"
 """Name of the view that is learned from triples alone; every encoder has it."""
@@ -57,11 +58,19 @@ class EntityEncoder(nn.Module, ABC):
         missing: modalities that the model is defined on, and that it was told to do without.
     """
 
-    num_entities: int
-    width: int
     view_names: tuple[str, ...]
-    structure: nn.Parameter
     missing: tuple[str, ...] = ()
+
+    def __init__(self, graph: KnowledgeGraph, scorer: Scorer) -> None:
+        super().__init__()
+        self.num_entities = graph.num_entities
+        self.width = scorer.entity_width
+        self.structure = uniform_parameter(self.num_entities, self.width, scorer.init_range)
+
+    def structural_view(self, entity: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``(U, D)`` structure of the entities ``(U,)``, or of all, and their mask ``(U,)``, which is true."""
+        rows = self.structure if entity is None else self.structure[entity]
+        return rows, torch.ones(len(rows), dtype=torch.bool, device=rows.device)
 
     @abstractmethod
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:

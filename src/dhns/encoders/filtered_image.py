@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, WhenMissing, choose_modalities, uniform_parameter
+from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, WhenMissing, choose_modalities
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
 from dhns.scorers.scorer import Scorer
@@ -50,16 +50,13 @@ class FilteredImage(EntityEncoder):
         image_share: float = 0.3,
         filtered: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(graph, scorer)
         for key, share in {"image_share": image_share, "filtered": filtered}.items():
             if not 0 <= share < 1:
                 raise InputError(f"encoder.{key} is {share}; expected at least 0 and less than 1")
         (name, *_), self.missing = choose_modalities(graph, [modality], when_missing)
         self.image_share = image_share
-        self.num_entities = graph.num_entities
-        self.width = scorer.entity_width
         self.view_names = (STRUCTURE, name)
-        self.structure = uniform_parameter(self.num_entities, self.width, scorer.init_range)
         self.projection = nn.Linear(self.width, self.width, bias=False)
         images, present = principal_coordinates(graph.modalities[name], self.width), graph.modalities[name].present
         if filtered:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, uniform_parameter
+from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.randomness import stream
@@ -50,15 +50,13 @@ class GraphContext(EntityEncoder):
     def __init__(
         self, graph: KnowledgeGraph, scorer: Scorer, context_from_epoch: int = 0, max_neighbours: int = 32
     ) -> None:
-        super().__init__()
+        super().__init__(graph, scorer)
         if not isinstance(scorer, GCOTE):
             raise InputError(f"encoder=graph_context needs scorer=gc_ote, and the scorer is {type(scorer).__name__}")
         if max_neighbours < 1:
             raise InputError(f"encoder.max_neighbours is {max_neighbours}; expected at least 1")
-        self.num_entities, self.num_relations = graph.num_entities, graph.num_relations
-        self.width = scorer.entity_width
+        self.num_relations = graph.num_relations
         self.view_names = (STRUCTURE,)
-        self.structure = uniform_parameter(self.num_entities, self.width, scorer.init_range)
         self.context_from_epoch = context_from_epoch
         # the model owns the scorer: kept out of this module's parts
         self._inverse, self._predict = scorer.inverse, scorer.predict
@@ -99,8 +97,7 @@ class GraphContext(EntityEncoder):
 
         It joins the entity, its contexts as a tail and as a head, and the number of edges in each of the two.
         """
-        rows = self.structure if entity is None else self.structure[entity]
-        present = torch.ones(len(rows), dtype=torch.bool, device=rows.device)
+        rows, present = self.structural_view(entity)
         joint = rows
         if self.active:
             assert relations is not None, "contexts are predicted by relations"

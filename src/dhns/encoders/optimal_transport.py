@@ -15,7 +15,6 @@ from dhns.encoders.encoder import (
     FeatureTable,
     WhenMissing,
     choose_modalities,
-    uniform_parameter,
 )
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
@@ -52,7 +51,7 @@ class OptimalTransport(EntityEncoder):
         entropy: float = 0.1,
         iterations: int = 100,
     ) -> None:
-        super().__init__()
+        super().__init__(graph, scorer)
         if len(shares) != len(modalities) or min(shares, default=0) < 0 or sum(shares) >= 1:
             raise InputError(
                 f"encoder.shares is {list(shares)}; expected a number of at least 0 for each of encoder.modalities "
@@ -61,10 +60,7 @@ class OptimalTransport(EntityEncoder):
         names, self.missing = choose_modalities(graph, modalities, when_missing)
         given = dict(zip(modalities, shares, strict=True))
         self.shares = {STRUCTURE: 1 - sum(shares)} | {n: given.get(n, sum(shares) / len(shares)) for n in names}
-        self.num_entities = graph.num_entities
-        self.width = scorer.entity_width
         self.view_names = (STRUCTURE, *names)
-        self.structure = uniform_parameter(self.num_entities, self.width, scorer.init_range)
         self.transports = nn.ModuleDict(
             {name: Transport(graph.modalities[name], self.width, entropy, iterations) for name in names}
         )
@@ -76,9 +72,8 @@ class OptimalTransport(EntityEncoder):
             transport.plan(self.structure.detach())  # type: ignore[operator]
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
-        structure = self.structure if entity is None else self.structure[entity]
-        views = {STRUCTURE: structure}
-        present = {STRUCTURE: torch.ones(len(structure), dtype=torch.bool, device=structure.device)}
+        structure, everywhere = self.structural_view(entity)
+        views, present = {STRUCTURE: structure}, {STRUCTURE: everywhere}
         for name, transport in self.transports.items():
             views[name], present[name] = transport(entity)
         return Encoded(self.fuse(views, present), views, present)

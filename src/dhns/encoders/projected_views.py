@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, WhenMissing, uniform_parameter
+from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, WhenMissing
 from dhns.encoders.feature_views import FeatureViews, needed_modalities, sum_of_present
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.scorers.scorer import Scorer
@@ -51,20 +51,16 @@ class ProjectedViews(EntityEncoder):
         multimodal: Literal["separate", "parts", "concatenated"] = "separate",
         with_sum: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(graph, scorer)
         names, self.missing = needed_modalities(graph, modalities, when_missing)
-        self.num_entities = graph.num_entities
-        self.width = scorer.entity_width
         self.multimodal, self.with_sum = multimodal, with_sum
         self.view_names = (STRUCTURE, *names)
-        self.structure = uniform_parameter(self.num_entities, self.width, scorer.init_range)
         self.features = FeatureViews(graph, names, self.width)
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
-        structure = self.structure if entity is None else self.structure[entity]
+        structure, everywhere = self.structural_view(entity)
         views, present = self.features(entity)
-        views = {STRUCTURE: structure, **views}
-        present = {STRUCTURE: torch.ones(len(structure), dtype=torch.bool, device=structure.device), **present}
+        views, present = {STRUCTURE: structure, **views}, {STRUCTURE: everywhere, **present}
         return Encoded(self.fuse(views, present), views, present)
 
     def fuse(self, views: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
