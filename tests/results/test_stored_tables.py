@@ -3,12 +3,13 @@
 import csv
 import importlib.util
 import statistics
+from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY
 from dhns.results.store import read_result
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location("measured", REPOSITORY / "scripts" / "measured.py")
 measured = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(measured)
