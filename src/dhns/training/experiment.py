@@ -119,7 +119,8 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
         "dataset": graph.name,
         "config_hash": config_hash(config),
         "seed": config.seed,
-        "config": plain,
+        # folders of this machine are nobody's business; settings that name one say ${paths...}
+        "config": {key: value for key, value in plain.items() if key != "paths"},
         "protocol": protocol.describe() | {"notes": list(graph.notes)},
         "fingerprints": module.fingerprints,
         "metrics": metrics,
