@@ -12,8 +12,8 @@ from omegaconf import OmegaConf
 from dhns.commands.app import register_resolvers
 from dhns.commands.check import check_settings
 from dhns.errors import InputError
+from dhns.reproduction.paper_table import METRIC_NAMES
 from dhns.resources import conf_dir
-from dhns.results.paper_table import METRIC_NAMES
 from dhns.training.module import LinkPredictionModule
 
 ROOTS = sorted(path.stem for path in conf_dir().glob("*.yaml"))

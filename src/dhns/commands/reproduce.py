@@ -20,9 +20,9 @@ def main(config: DictConfig) -> None:
     """Run what a table of the paper lacks, and render it; status 1 if cells remain without a result."""
     from dhns.reproduction.cells import distinct_runs, table_cells
     from dhns.reproduction.cluster import multirun_command
+    from dhns.reproduction.paper_formats import show_table, write_table
+    from dhns.reproduction.paper_table import paper_table
     from dhns.reproduction.runner import run_missing
-    from dhns.results.paper_formats import show_table, write_table
-    from dhns.results.paper_table import paper_table
 
     if config.jobs < 1:
         raise InputError(f"jobs is {config.jobs}; at least 1 run at a time")

@@ -17,19 +17,23 @@ FILE_NAME = "result.json"
 _PACKAGES = ("dhns", "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that the file is either absent, the old one, or complete: to a temporary file, then renamed."""
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is either absent, the old one, or complete: to a temporary file, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1, ensure_ascii=False, allow_nan=False)
-            file.write("\n")
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON, whole or not at all; see `write_text`."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_result(path: Path) -> dict[str, Any]:

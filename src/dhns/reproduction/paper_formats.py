@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dhns.results.paper_table import METRIC_NAMES, Entry, PaperTable, Section
+from dhns.reproduction.paper_table import METRIC_NAMES, Entry, PaperTable, Section
+from dhns.results.store import write_text
 
 CSV_COLUMNS = (
     "table", "dataset", "group", "row", "metric", "mean", "sd", "seeds", "published", "difference", "budget",
@@ -29,15 +29,9 @@ _MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\|*_<>
 
 def write_table(table: PaperTable, folder: Path) -> list[Path]:
     """Write ``table.md``, ``table.tex`` and ``table.csv``, each whole or not at all; their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     texts = {"table.md": markdown(table), "table.tex": latex(table), "table.csv": long_csv(table)}
     for name, text in texts.items():
-        temporary = folder / f".{name}.{os.getpid()}.tmp"
-        try:
-            temporary.write_text(text, encoding="utf-8", newline="")
-            temporary.replace(folder / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_text(folder / name, text)
     return [folder / name for name in texts]
 
 
