@@ -129,8 +129,8 @@ def choose_modalities(
     has = ", ".join(graph.modalities) or "none"
     if when_missing == "stop":
         raise InputError(
-            f"{graph.name} has no modality '{missing[0]}' (it has: {has}); change encoder.modalities (encoder.modality where there is "
-            "one), or run on what is there with encoder.when_missing=use_available"
+            f"{graph.name} has no modality '{missing[0]}' (it has: {has}); change encoder.modalities (encoder.modality "
+            "of a model with one), or run on what is there with encoder.when_missing=use_available"
         )
     used = tuple(name for name in names if name in graph.modalities) or tuple(graph.modalities)
     if not used:
