@@ -1,7 +1,8 @@
 """Distances between queries and table rows without a ``(batch, candidates, dim)`` tensor in memory.
 
-Gathering the candidates of a whole batch writes and re-reads gigabytes. Here the batch is cut into chunks whose
-differences fit the processor's cache, forward and backward alike; the backward recomputes the differences.
+Gathering the candidates of a whole batch writes and re-reads gigabytes. On the processor a C kernel takes each
+candidate straight from the table (`dhns.kernels.distance`). Elsewhere the batch is cut into chunks, small enough for
+the cache where there is one to hit; the backward computes the differences again.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from dhns.kernels import distance as kernels
+from dhns.scorers.tiles import chunk_bytes, tiled_all
 
 Norm = Literal["l1", "l2", "modulus"]
 
-CHUNK_BYTES = {"cpu": 2 * 2**20}
-"""Memory that the differences of one chunk may take; small enough for the L2 cache of a processor."""
-DEFAULT_CHUNK_BYTES = 256 * 2**20
-"""The same for every other device, whose chunks should be large."""
 _EPSILON = 1e-12
 
 
@@ -44,33 +45,31 @@ def length(difference: Tensor, norm: Norm) -> Tensor:
 
 
 def indexed_distance(query: Tensor, table: Tensor, index: Tensor, norm: Norm) -> Tensor:
-    """``(B, N)`` distance of queries ``(B, D)`` to rows ``index`` ``(B, N)`` of ``table`` ``(E, D)``."""
-    distance: Tensor = _IndexedDistance.apply(query, table, index, norm)  # type: ignore[no-untyped-call]
+    """``(B, N)`` distance of queries ``(B, D)`` to rows ``index`` ``(B, N)`` of ``table`` ``(E, D)``.
+
+    In the higher precision of the two, at least float32.
+    """
+    distance: Tensor = _Distance.apply(*_exact(query, table), index, norm)  # type: ignore[no-untyped-call]
     return distance
 
 
 def all_distances(query: Tensor, table: Tensor, norm: Norm) -> Tensor:
-    """``(B, E)`` distance of queries ``(B, D)`` to every row of ``table`` ``(E, D)``, in cache-sized tiles.
+    """``(B, E)`` distance of queries ``(B, D)`` to every row of ``table`` ``(E, D)``; precision as `indexed_distance`.
 
-    Without autograd: training against all entities of a distance scorer goes through `pairwise_distance`.
+    Without the kernel, training against all entities takes memory for all differences.
     """
+    query, table = _exact(query, table)
+    if kernels.usable(query, table):
+        distance: Tensor = _Distance.apply(query, table, None, norm)  # type: ignore[no-untyped-call]
+        return distance
     if torch.is_grad_enabled() and (query.requires_grad or table.requires_grad):
         return pairwise_distance(query[:, None], table, norm)
-    rows = 4
-    columns = max(1, chunk_bytes(query) // (rows * query.shape[1] * query.element_size()))
-    distance = query.new_empty(len(query), len(table))
-    # the tile of table rows stays in the cache while all queries pass by
-    for column in range(0, len(table), columns):
-        tile = table[column : column + columns]
-        for row in range(0, len(query), rows):
-            difference = query[row : row + rows, None] - tile
-            distance[row : row + rows, column : column + columns] = _reduce(difference, norm)
-    return distance
+    return tiled_all(lambda asked, found: _reduce(asked - found, norm), query, table)
 
 
-def chunk_bytes(like: Tensor) -> int:
-    """Memory that one chunk may take on the device of ``like``."""
-    return CHUNK_BYTES.get(like.device.type, DEFAULT_CHUNK_BYTES)
+def _exact(query: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    dtype = torch.promote_types(torch.promote_types(query.dtype, table.dtype), torch.float32)
+    return query.to(dtype), table.to(dtype)
 
 
 def _reduce(difference: Tensor, norm: Norm) -> Tensor:
@@ -83,30 +82,41 @@ def _reduce(difference: Tensor, norm: Norm) -> Tensor:
     return real.add_(imaginary).add_(_EPSILON).sqrt_().sum(-1)
 
 
-class _IndexedDistance(torch.autograd.Function):
+class _Distance(torch.autograd.Function):
+    """Queries ``(B, D)`` to rows ``index`` ``(B, N)`` of a table ``(E, D)``, or to all (kernel only)."""
+
     @staticmethod
-    def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor, norm: Norm) -> Tensor:
-        ctx.save_for_backward(query, table, index)
+    def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor | None, norm: Norm) -> Tensor:
         ctx.norm = norm
-        ctx.rows = max(1, chunk_bytes(query) // (index.shape[1] * query.shape[1] * query.element_size()))
-        distance = query.new_empty(index.shape)
-        for start in range(0, len(query), ctx.rows):
-            chunk = slice(start, start + ctx.rows)
-            distance[chunk] = _reduce(table[index[chunk]].sub_(query[chunk, None]), norm)
+        if kernels.usable(query, table):
+            distance = kernels.distances(query, table, index, norm)
+        else:
+            assert index is not None
+            distance = query.new_empty(index.shape)
+            for chunk in _chunks(query, index):
+                distance[chunk] = _reduce(table[index[chunk]].sub_(query[chunk, None]), norm)
+        ctx.save_for_backward(query, table, index, distance)
         return distance
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        query, table, index = ctx.saved_tensors
-        (gradient,) = gradients
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        query, table, index, distance = ctx.saved_tensors
+        if kernels.usable(query, table):
+            return *kernels.gradients(gradient, distance, query, table, index, ctx.norm), None, None
         query_gradient = torch.empty_like(query)
         table_gradient = torch.zeros_like(table)
-        for start in range(0, len(query), ctx.rows):
-            chunk = slice(start, start + ctx.rows)
+        for chunk in _chunks(query, index):
             slope = _slope(table[index[chunk]].sub_(query[chunk, None]), gradient[chunk], ctx.norm)
             query_gradient[chunk] = slope.sum(1).neg_()
             table_gradient.index_add_(0, index[chunk].flatten(), slope.flatten(0, 1))
         return query_gradient, table_gradient, None, None
+
+
+def _chunks(query: Tensor, index: Tensor) -> list[slice]:
+    """Rows of the batch whose differences to all their candidates take `chunk_bytes`."""
+    rows = max(1, chunk_bytes(query) // (index.shape[1] * query.shape[1] * query.element_size()))
+    return [slice(start, start + rows) for start in range(0, len(query), rows)]
 
 
 def _slope(difference: Tensor, gradient: Tensor, norm: Norm) -> Tensor:

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
-from dhns.scorers.distance import chunk_bytes
 from dhns.scorers.scorer import Scorer
-from dhns.scorers.tiles import tiled_indexed
+from dhns.scorers.tiles import chunk_bytes, tiled_indexed
 
 
 class Relation(NamedTuple):

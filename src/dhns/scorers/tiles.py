@@ -14,13 +14,21 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from dhns.scorers.distance import chunk_bytes
-
 Match = Callable[[Tensor, Tensor], Tensor]
 """Queries ``(..., Q)`` and candidates ``(..., D)``, which broadcast, to scores ``(...)``.
 
 No other tensor that it uses may require gradients: they would be lost.
 """
+
+CHUNK_BYTES = {"cpu": 2 * 2**20}
+"""Memory that the largest tensor of one chunk may take; small enough for the L2 cache of a processor."""
+DEFAULT_CHUNK_BYTES = 256 * 2**20
+"""The same for every other device, whose chunks should be large."""
+
+
+def chunk_bytes(like: Tensor) -> int:
+    """Memory that one chunk may take on the device of ``like``."""
+    return CHUNK_BYTES.get(like.device.type, DEFAULT_CHUNK_BYTES)
 
 
 def tiled_indexed(match: Match, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
