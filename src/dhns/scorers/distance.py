@@ -1,7 +1,7 @@
 """Distances between queries and table rows without a ``(batch, candidates, dim)`` tensor in memory.
 
 Gathering the candidates of a whole batch writes and re-reads gigabytes. On the processor a C kernel takes each
-candidate straight from the table (`dhns.kernels.distance`). Elsewhere the batch is cut into chunks, small enough for
+candidate straight from the table (`dhns.kernels.pairs`). Elsewhere the batch is cut into chunks, small enough for
 the cache where there is one to hit; the backward computes the differences again.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from dhns.kernels import distance as kernels
+from dhns.kernels import pairs
 from dhns.scorers.tiles import chunk_bytes, tiled_all
 
 Norm = Literal["l1", "l2", "modulus"]
@@ -59,7 +59,7 @@ def all_distances(query: Tensor, table: Tensor, norm: Norm) -> Tensor:
     Without the kernel, training against all entities takes memory for all differences.
     """
     query, table = _exact(query, table)
-    if kernels.usable(query, table):
+    if pairs.usable(query, table):
         distance: Tensor = _Distance.apply(query, table, None, norm)  # type: ignore[no-untyped-call]
         return distance
     if torch.is_grad_enabled() and (query.requires_grad or table.requires_grad):
@@ -88,8 +88,8 @@ class _Distance(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor | None, norm: Norm) -> Tensor:
         ctx.norm = norm
-        if kernels.usable(query, table):
-            distance = kernels.distances(query, table, index, norm)
+        if pairs.usable(query, table):
+            distance = pairs.measured(query, table, index, norm)
         else:
             assert index is not None
             distance = query.new_empty(index.shape)
@@ -102,8 +102,8 @@ class _Distance(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
         query, table, index, distance = ctx.saved_tensors
-        if kernels.usable(query, table):
-            return *kernels.gradients(gradient, distance, query, table, index, ctx.norm), None, None
+        if pairs.usable(query, table):
+            return *pairs.gradients(gradient, distance, query, table, index, ctx.norm), None, None
         query_gradient = torch.empty_like(query)
         table_gradient = torch.zeros_like(table)
         for chunk in _chunks(query, index):

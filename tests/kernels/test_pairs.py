@@ -1,0 +1,131 @@
+"""The C kernels give the numbers of the torch formulas, on any number of threads, and their absence is said."""
+
+import logging
+
+import pytest
+import torch
+
+from dhns.kernels import build
+from dhns.kernels import pairs
+from dhns.scorers.distance import all_distances, indexed_distance, pairwise_distance
+
+compiled = pytest.mark.skipif(build.library("pairs") is None, reason="no C compiler works here")
+
+
+@pytest.fixture(params=["l1", "l2", "modulus"])
+def norm(request):
+    return request.param
+
+
+@pytest.fixture
+def points():
+    generator = torch.Generator().manual_seed(5)
+    query, table = (torch.randn(n, 38, generator=generator) for n in (7, 23))
+    index = torch.randint(20, (7, 9), generator=generator)  # rows 20 .. 22 are nobody's candidates
+    index[0] = index[0, 0]  # drawn more than once: collects several gradients
+    query[1] = table[index[1, 0]]  # a distance of zero
+    return query, table, index
+
+
+def with_gradients(distance, query, table):
+    query, table = query.clone().requires_grad_(), table.clone().requires_grad_()
+    found = distance(query, table)
+    return found.detach(), *torch.autograd.grad(found.square().sum(), (query, table))
+
+
+@compiled
+def test_candidates_have_the_distances_and_gradients_of_the_formula(points, norm):
+    query, table, index = points
+    assert pairs.usable(query, table)
+    exact = with_gradients(lambda q, t: pairwise_distance(q[:, None], t[index], norm), query.double(), table.double())
+    found = with_gradients(lambda q, t: indexed_distance(q, t, index, norm), query, table)
+    for value, expected in zip(found, exact, strict=True):
+        torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-4)
+
+
+@compiled
+def test_all_rows_have_the_distances_and_gradients_of_the_formula(points, norm):
+    query, table, _ = points
+    exact = with_gradients(lambda q, t: pairwise_distance(q[:, None], t, norm), query.double(), table.double())
+    found = with_gradients(lambda q, t: all_distances(q, t, norm), query, table)
+    for value, expected in zip(found, exact, strict=True):
+        torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-4)
+
+
+@compiled
+def test_the_number_of_threads_changes_no_bit(points, norm):
+    query, table, index = points
+
+    def everything(threads):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            return (
+                *with_gradients(lambda q, t: indexed_distance(q, t, index, norm), query, table),
+                *with_gradients(lambda q, t: all_distances(q, t, norm), query, table),
+            )
+        finally:
+            torch.set_num_threads(before)
+
+    for alone, together in zip(everything(1), everything(3), strict=True):
+        assert torch.equal(alone, together)
+
+
+@compiled
+def test_views_of_other_tensors_are_read_right(points, norm):
+    query, table, index = points
+    wide = torch.randn(23, 80)
+    wide[:, 3:41] = table
+    found = indexed_distance(query, wide[:, 3:41], index.T.contiguous().T, norm)
+    torch.testing.assert_close(found, indexed_distance(query, table, index, norm), rtol=0, atol=0)
+
+
+@compiled
+def test_nan_and_infinity_stay_what_they_are(points, norm):
+    query, table, index = points
+    query[2, 4], query[3, 5] = float("nan"), float("inf")
+    found = indexed_distance(query, table, index, norm)
+    assert found[2].isnan().all()
+    assert found[3].isinf().all()
+    assert found[4:].isfinite().all()
+
+
+@compiled
+@pytest.mark.parametrize("wrong", [-1, 23])
+def test_rows_outside_of_the_table_are_refused(points, wrong):
+    query, table, index = points
+    index[3, 2] = wrong
+    with pytest.raises(IndexError, match="of a table of 23 rows"):
+        indexed_distance(query, table, index, "l1")
+
+
+@compiled
+def test_denormal_numbers_stay_on_in_the_process():
+    smallest = torch.tensor([1e-40])
+    assert (smallest + smallest).item() > 0
+
+
+@pytest.fixture
+def fresh_build():
+    build.library.cache_clear()
+    yield
+    build.library.cache_clear()
+
+
+@pytest.mark.parametrize("compiler", ["", "false"], ids=["none installed", "fails"])
+def test_without_a_compiler_torch_does_it_and_the_log_says_so(
+    points, norm, compiler, fresh_build, monkeypatch, tmp_path, caplog
+):
+    query, table, index = points
+    monkeypatch.setenv("CC", compiler)
+    monkeypatch.setenv("PATH", "/nowhere" if not compiler else "/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with caplog.at_level(logging.WARNING):
+        found = indexed_distance(query, table, index, norm)
+        everything = all_distances(query, table, norm)
+    assert not pairs.usable(query, table)
+    assert len(caplog.records) == 1
+    assert "plain torch" in caplog.text
+    expected = pairwise_distance(query[:, None], table, norm)
+    torch.testing.assert_close(everything, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found, expected.gather(1, index), rtol=1e-5, atol=1e-5)
