@@ -142,7 +142,7 @@ def test_negatives_with_a_replaced_image_are_scored_with_it(toy_graph):
     torch.manual_seed(0)
     model = KGEModel(ProjectedViews(toy_graph, scorer, ["visual"]), scorer, toy_graph.num_relations)
     negatives = Negatives(torch.tensor([[5]]), torch.tensor([False]), {"visual": torch.tensor([[8]])})
-    found = score_negatives(model, torch.tensor([[0, 1, 2]]), negatives).negative
+    found = score_negatives(model, torch.tensor([[0, 1, 2]]), negatives)[2]
 
     s, views = model.encoder().views["structure"], model.encoder().views["visual"]
     r = model.relations[1]

@@ -5,8 +5,7 @@ import logging
 import pytest
 import torch
 
-from dhns.kernels import build
-from dhns.kernels import pairs
+from dhns.kernels import build, pairs
 from dhns.scorers.distance import all_distances, indexed_distance, pairwise_distance
 
 compiled = pytest.mark.skipif(build.library("pairs") is None, reason="no C compiler works here")
@@ -48,6 +47,15 @@ def test_all_rows_have_the_distances_and_gradients_of_the_formula(points, norm):
     query, table, _ = points
     exact = with_gradients(lambda q, t: pairwise_distance(q[:, None], t, norm), query.double(), table.double())
     found = with_gradients(lambda q, t: all_distances(q, t, norm), query, table)
+    for value, expected in zip(found, exact, strict=True):
+        torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-4)
+
+
+@compiled
+def test_inner_products_have_the_values_and_gradients_of_the_formula(points):
+    query, table, index = points
+    exact = with_gradients(lambda q, t: (q[:, None] * t[index]).sum(-1), query.double(), table.double())
+    found = with_gradients(lambda q, t: pairs.measure_pairs(q, t, index, "product"), query, table)
     for value, expected in zip(found, exact, strict=True):
         torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-4)
 

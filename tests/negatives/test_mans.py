@@ -83,7 +83,7 @@ def test_a_negative_scores_with_the_image_of_one_and_all_else_of_the_other(toy_g
     """TransE on fused views, by hand."""
     triples = toy_graph.train[:6]
     negatives = MANS(toy_graph, 3, share=1.0)(triples, 0, stream(0, "test"), model)
-    found = score_negatives(model, triples, negatives).negative
+    found = score_negatives(model, triples, negatives)[2]
     encoder = model.encoder
     views = encoder().views
     weight = encoder.attention.weight[0]

@@ -29,12 +29,12 @@ def triples(toy_graph):
 
 def test_sampled_negatives_are_scored_as_triples(model, triples):
     entity = torch.tensor([[1, 2], [3, 3], [0, 5], [7, 8]])
-    scored = score_negatives(model, triples, Negatives(entity, SIDES))
-    torch.testing.assert_close(scored.positive, model.score_triples(triples, SIDES))
+    _, positive, negatives = score_negatives(model, triples, Negatives(entity, SIDES))
+    torch.testing.assert_close(positive, model.score_triples(triples, SIDES))
     for column in range(2):
         corrupted = triples.clone()
         corrupted[SIDES, 0], corrupted[~SIDES, 2] = entity[SIDES, column], entity[~SIDES, column]
-        torch.testing.assert_close(scored.negative[:, column], model.score_triples(corrupted, SIDES))
+        torch.testing.assert_close(negatives[:, column], model.score_triples(corrupted, SIDES))
 
 
 def test_a_replaced_view_comes_from_another_entity(toy_graph, triples):
@@ -44,7 +44,7 @@ def test_a_replaced_view_comes_from_another_entity(toy_graph, triples):
     model = KGEModel(AttentionFusion(toy_graph, scorer), scorer, toy_graph.num_relations).double()
     entity = torch.where(SIDES, triples[:, 0], triples[:, 2])[:, None]  # the true ones: only their texts are replaced
     texts = torch.tensor([[3], [4], [9], [1]])
-    found = score_negatives(model, triples, Negatives(entity, SIDES, views={"textual": texts})).negative[:, 0]
+    found = score_negatives(model, triples, Negatives(entity, SIDES, views={"textual": texts}))[2][:, 0]
     for row, (head_side, text) in enumerate(zip(SIDES.tolist(), texts[:, 0].tolist(), strict=True)):
         replaced = int(entity[row])
         encoded = model.encode()
@@ -62,7 +62,8 @@ def test_a_replaced_view_comes_from_another_entity(toy_graph, triples):
 def test_queries_are_distinct_and_have_all_their_answers(model, toy_graph):
     triples = toy_graph.train.repeat(2, 1)
     head_side = torch.arange(len(triples)) >= len(toy_graph.train)
-    encoded, positives, queries = embed_queries(model, triples, head_side)
+    batch, queries = embed_queries(model, triples, head_side)
+    encoded = batch.encoded
     asked = [(int(t if side else h), int(r), bool(side)) for (h, r, t), side in zip(triples, head_side, strict=True)]
     assert len(queries.entity) == len(set(asked)) == len(queries.row.unique())
     scores = model.scorer.score_all(queries.entity, queries.relation, queries.head_side, encoded.joint)
@@ -70,7 +71,7 @@ def test_queries_are_distinct_and_have_all_their_answers(model, toy_graph):
     rows = {}
     for query, row in zip(asked, queries.row.tolist(), strict=True):
         assert rows.setdefault(query, row) == row
-    assert torch.equal(positives.head.joint, encoded.joint[triples[:, 0]])
+    assert torch.equal(batch.positives().head.joint, encoded.joint[triples[:, 0]])
 
 
 def test_a_graph_of_one_modality_has_views_to_replace_too(toy_graph, triples):
@@ -78,5 +79,5 @@ def test_a_graph_of_one_modality_has_views_to_replace_too(toy_graph, triples):
     scorer = RotatE(2)
     model = KGEModel(AttentionFusion(graph, scorer), scorer, graph.num_relations)
     own = torch.where(SIDES, triples[:, 0], triples[:, 2])[:, None]
-    same = score_negatives(model, triples, Negatives(own, SIDES, views={"textual": own}))
-    torch.testing.assert_close(same.negative[:, 0], same.positive)
+    _, same, own_again = score_negatives(model, triples, Negatives(own, SIDES, views={"textual": own}))
+    torch.testing.assert_close(own_again[:, 0], same)

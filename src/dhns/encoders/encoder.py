@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
@@ -69,7 +70,7 @@ class EntityEncoder(nn.Module, ABC):
 
     def structural_view(self, entity: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``(U, D)`` structure of the entities ``(U,)``, or of all, and their mask ``(U,)``, which is true."""
-        rows = self.structure if entity is None else self.structure[entity]
+        rows = self.structure if entity is None else embedding(entity, self.structure)
         return rows, torch.ones(len(rows), dtype=torch.bool, device=rows.device)
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Distances and inner products of pairs of rows by ``pairs.c``, on torch tensors: contiguous float32 on the processor.
+"""Distances and inner products of pairs of rows by ``pairs.c``, on torch tensors: float32 on the processor.
 
 Shapes: B queries, N candidates of each, E rows of a table, D width. ``index`` is ``(B, N)`` int64, or None: all rows.
 """
@@ -6,9 +6,11 @@ Shapes: B queries, N candidates of each, E rows of a table, D width. ``index`` i
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from dhns.kernels.build import library
 
@@ -22,33 +24,46 @@ def usable(*tensors: Tensor) -> bool:
     return fitting and library("pairs") is not None
 
 
-def measured(query: Tensor, table: Tensor, index: Tensor | None, measure: str) -> Tensor:
-    """``(B, N)`` measures of queries ``(B, D)`` and their candidates among the rows of ``table`` ``(E, D)``."""
-    query, table = query.contiguous(), table.contiguous()
-    if index is None:
-        found = query.new_empty(len(query), len(table))
-        _call("all_pairs", found, query, table, len(query), len(table), query.shape[1], MEASURES.index(measure))
-    else:
-        index = _rows(index, len(table))
-        found = query.new_empty(index.shape)
-        _call("indexed_pairs", found, query, table, index, *index.shape, query.shape[1], MEASURES.index(measure))
+def measure_pairs(query: Tensor, table: Tensor, index: Tensor | None, measure: str) -> Tensor:
+    """``(B, N)`` measures of queries ``(B, D)`` and their candidates among the rows of ``table`` ``(E, D)``.
+
+    Differentiable once in both. Gradients are summed in an order of the data alone, whatever the number of threads.
+    """
+    found: Tensor = _Pairs.apply(query, table, index, measure)  # type: ignore[no-untyped-call]
     return found
 
 
-def gradients(
-    gradient: Tensor, found: Tensor, query: Tensor, table: Tensor, index: Tensor | None, measure: str
-) -> tuple[Tensor, Tensor]:
-    """Gradients ``(B, D)`` of the queries and ``(E, D)`` of the table from that of what was found, ``(B, N)``."""
-    gradient, found, query, table = (tensor.contiguous() for tensor in (gradient, found, query, table))
-    index = None if index is None else _rows(index, len(table))
-    to_query, to_table = torch.empty_like(query), torch.empty_like(table)
-    tensors, width = (gradient, found, query, table, index), query.shape[1]
-    _call("gradient_of_queries", to_query, *tensors, *found.shape, width, MEASURES.index(measure))
-    start, pair = None, None
-    if index is not None:
-        start, pair = index.new_zeros(len(table) + 2), torch.empty_like(index)
-    _call("gradient_of_table", to_table, start, pair, *tensors, *found.shape, len(table), width, MEASURES.index(measure))
-    return to_query, to_table
+class _Pairs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor | None, measure: str) -> Tensor:
+        query, table = query.contiguous(), table.contiguous()
+        shape, last = (len(query), len(table), query.shape[1]), MEASURES.index(measure)
+        if index is None:
+            found = query.new_empty(len(query), len(table))
+            _call("all_pairs", found, query, table, *shape, last)
+        else:
+            index = _rows(index, len(table))
+            found = query.new_empty(index.shape)
+            _call("indexed_pairs", found, query, table, index, *index.shape, query.shape[1], last)
+        ctx.measure = last
+        ctx.save_for_backward(query, table, index, found)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        query, table, index, found = ctx.saved_tensors
+        tensors, width = (gradient.contiguous(), found, query, table, index), query.shape[1]
+        to_query, to_table = None, None
+        if ctx.needs_input_grad[0]:
+            to_query = torch.empty_like(query)
+            _call("gradient_of_queries", to_query, *tensors, *found.shape, width, ctx.measure)
+        if ctx.needs_input_grad[1]:
+            to_table, start, pair = torch.empty_like(table), None, None
+            if index is not None:
+                start, pair = index.new_zeros(len(table) + 2), torch.empty_like(index)
+            _call("gradient_of_table", to_table, start, pair, *tensors, *found.shape, len(table), width, ctx.measure)
+        return to_query, to_table, None, None
 
 
 def _rows(index: Tensor, rows: int) -> Tensor:

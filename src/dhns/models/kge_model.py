@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from dhns.encoders.encoder import Encoded, EntityEncoder
 from dhns.scorers.scorer import Scorer
 
+NEARLY_ALL = 3
+"""Ids drawn per entity of the graph from which a batch is taken to name all of them: 95 % of them, if drawn evenly."""
+
 
 class KGEModel(nn.Module):
     """A knowledge graph embedding model: scores triples of entity and relation ids.
@@ -47,7 +50,7 @@ class KGEModel(nn.Module):
     def encode_batch(
         self, triples: Tensor, candidates: Tensor, relations: Tensor | None = None
     ) -> tuple[Encoded, Tensor, Tensor, Tensor]:
-        """Encode every *distinct* entity of a batch once.
+        """Encode every *distinct* entity of a batch once; or all entities, where the batch names nearly all of them.
 
         Args:
             triples: ``(B, 3)``.
@@ -58,6 +61,8 @@ class KGEModel(nn.Module):
             The encoded entities, and which of them are the heads ``(B,)``, tails ``(B,)`` and candidates ``(B, N)``.
         """
         ids = torch.cat([triples[:, 0], triples[:, 2], candidates.flatten()])
+        if len(ids) >= NEARLY_ALL * self.encoder.num_entities:
+            return self.encode(None, relations), triples[:, 0], triples[:, 2], candidates
         distinct, row = torch.unique(ids, return_inverse=True)
         head, tail, candidate = row.split([len(triples), len(triples), candidates.numel()])
         return self.encode(distinct, relations), head, tail, candidate.view_as(candidates)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from dhns.kernels import pairs
-from dhns.scorers.tiles import chunk_bytes, tiled_all
+from dhns.scorers.tiles import at_least_float32, chunk_bytes, tiled_all
 
 Norm = Literal["l1", "l2", "modulus"]
 
@@ -49,7 +49,10 @@ def indexed_distance(query: Tensor, table: Tensor, index: Tensor, norm: Norm) ->
 
     In the higher precision of the two, at least float32.
     """
-    distance: Tensor = _Distance.apply(*_exact(query, table), index, norm)  # type: ignore[no-untyped-call]
+    query, table = at_least_float32(query, table)
+    if pairs.usable(query, table):
+        return pairs.measure_pairs(query, table, index, norm)
+    distance: Tensor = _ChunkedDistance.apply(query, table, index, norm)  # type: ignore[no-untyped-call]
     return distance
 
 
@@ -58,18 +61,12 @@ def all_distances(query: Tensor, table: Tensor, norm: Norm) -> Tensor:
 
     Without the kernel, training against all entities takes memory for all differences.
     """
-    query, table = _exact(query, table)
+    query, table = at_least_float32(query, table)
     if pairs.usable(query, table):
-        distance: Tensor = _Distance.apply(query, table, None, norm)  # type: ignore[no-untyped-call]
-        return distance
+        return pairs.measure_pairs(query, table, None, norm)
     if torch.is_grad_enabled() and (query.requires_grad or table.requires_grad):
         return pairwise_distance(query[:, None], table, norm)
     return tiled_all(lambda asked, found: _reduce(asked - found, norm), query, table)
-
-
-def _exact(query: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-    dtype = torch.promote_types(torch.promote_types(query.dtype, table.dtype), torch.float32)
-    return query.to(dtype), table.to(dtype)
 
 
 def _reduce(difference: Tensor, norm: Norm) -> Tensor:
@@ -82,28 +79,20 @@ def _reduce(difference: Tensor, norm: Norm) -> Tensor:
     return real.add_(imaginary).add_(_EPSILON).sqrt_().sum(-1)
 
 
-class _Distance(torch.autograd.Function):
-    """Queries ``(B, D)`` to rows ``index`` ``(B, N)`` of a table ``(E, D)``, or to all (kernel only)."""
-
+class _ChunkedDistance(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor | None, norm: Norm) -> Tensor:
+    def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor, norm: Norm) -> Tensor:
+        ctx.save_for_backward(query, table, index)
         ctx.norm = norm
-        if pairs.usable(query, table):
-            distance = pairs.measured(query, table, index, norm)
-        else:
-            assert index is not None
-            distance = query.new_empty(index.shape)
-            for chunk in _chunks(query, index):
-                distance[chunk] = _reduce(table[index[chunk]].sub_(query[chunk, None]), norm)
-        ctx.save_for_backward(query, table, index, distance)
+        distance = query.new_empty(index.shape)
+        for chunk in _chunks(query, index):
+            distance[chunk] = _reduce(table[index[chunk]].sub_(query[chunk, None]), norm)
         return distance
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        query, table, index, distance = ctx.saved_tensors
-        if pairs.usable(query, table):
-            return *pairs.gradients(gradient, distance, query, table, index, ctx.norm), None, None
+        query, table, index = ctx.saved_tensors
         query_gradient = torch.empty_like(query)
         table_gradient = torch.zeros_like(table)
         for chunk in _chunks(query, index):

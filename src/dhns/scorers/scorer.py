@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from dhns.errors import InputError
+from dhns.kernels import pairs
+from dhns.scorers.tiles import at_least_float32, tiled_indexed
 
 
 class Scorer(nn.Module, ABC):
@@ -132,7 +134,10 @@ class SimilarityScorer(Scorer):
         return (query * candidate).sum(-1)
 
     def match_indexed(self, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
-        return torch.bmm(table[index], query[:, :, None]).squeeze(-1)
+        query, table = at_least_float32(query, table)
+        if pairs.usable(query, table):
+            return pairs.measure_pairs(query, table, index, "product")
+        return tiled_indexed(lambda asked, found: (found @ asked.mT).squeeze(-1), query, table, index)
 
     def match_all(self, query: Tensor, table: Tensor) -> Tensor:
         return query @ table.T

@@ -31,13 +31,18 @@ def chunk_bytes(like: Tensor) -> int:
     return CHUNK_BYTES.get(like.device.type, DEFAULT_CHUNK_BYTES)
 
 
+def at_least_float32(query: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in the higher precision of the two, and no lower than float32: sums over a width need it."""
+    dtype = torch.promote_types(torch.promote_types(query.dtype, table.dtype), torch.float32)
+    return query.to(dtype), table.to(dtype)
+
+
 def tiled_indexed(match: Match, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
     """``(B, N)`` matches of queries ``(B, Q)`` with the rows ``index`` ``(B, N)`` of ``table`` ``(E, D)``.
 
-    Always in the higher precision of ``query`` and ``table``: autocast is off inside, forward and backward alike.
+    See `at_least_float32` for the precision: autocast is off inside, forward and backward alike.
     """
-    dtype = torch.promote_types(query.dtype, table.dtype)
-    score: Tensor = _TiledIndexed.apply(match, query.to(dtype), table.to(dtype), index)  # type: ignore[no-untyped-call]
+    score: Tensor = _TiledIndexed.apply(match, *at_least_float32(query, table), index)  # type: ignore[no-untyped-call]
     return score
 
 

@@ -29,7 +29,7 @@ from dhns.ranking.evaluation import rank_batch
 from dhns.ranking.metric import LinkPredictionMetric
 from dhns.training.diagnostics import LevelDiagnostics
 from dhns.training.optimization import Optimization
-from dhns.training.scoring import embed_queries, score_negatives
+from dhns.training.scoring import EmbeddedBatch, embed_queries, score_negatives
 
 
 class Step(NamedTuple):
@@ -39,7 +39,7 @@ class Step(NamedTuple):
         triples: ``(B, 3)`` positives.
         head_side: ``(B,)`` bool, the side that was asked for.
         encoded: the entities that were encoded.
-        positives: the embedded positives.
+        positives: the embedded positives, where a generator needs them.
         attracted, repelled: the two terms of ``L_KGC``.
         sampler_loss: of a sampler that learns.
     """
@@ -47,7 +47,7 @@ class Step(NamedTuple):
     triples: Tensor
     head_side: Tensor
     encoded: Encoded
-    positives: EmbeddedPositives
+    positives: EmbeddedPositives | None
     attracted: Tensor
     repelled: Tensor
     sampler_loss: Tensor | None
@@ -121,13 +121,14 @@ class LinkPredictionModule(pl.LightningModule):
         self._zero_gradients()
 
         # theta, by L_diff
-        self._train_generator(step.positives)
+        if step.positives is not None:
+            self._train_generator(step.positives)
 
         # the model, by L = L_KGC + lambda L_HA
         loss = step.attracted + step.repelled
         self.log("train/loss_kgc", loss.detach(), on_step=False, on_epoch=True)
-        if self.generator is not None:
-            loss = loss + self.generated_weight * self._generated_loss(step, batch_idx)
+        if step.positives is not None:
+            loss = loss + self.generated_weight * self._generated_loss(step, step.positives, batch_idx)
         if self.regularizer is not None:
             loss = loss + self.regularizer(self.model, step.triples, step.head_side)
         if step.encoded.loss is not None:
@@ -147,20 +148,22 @@ class LinkPredictionModule(pl.LightningModule):
         assert self.sampler is not None
         assert isinstance(self.kgc_loss, SampledLoss)
         negatives = self.sampler(triples, self.batches_seen, self._stream("negatives"), self.model)
-        scored = score_negatives(self.model, triples, negatives)
-        terms = self.kgc_loss.terms(scored.positive, scored.negative, negatives.weight)
-        return Step(triples, negatives.head_side, scored.encoded, scored.positives, *terms, negatives.loss)
+        batch, positive, negative = score_negatives(self.model, triples, negatives)
+        terms = self.kgc_loss.terms(positive, negative, negatives.weight)
+        return Step(triples, negatives.head_side, batch.encoded, self._positives(batch), *terms, negatives.loss)
 
     def _score_everything(self, triples: Tensor, head_side: Tensor) -> Step:
         assert isinstance(self.kgc_loss, AllEntityLoss)
-        encoded, positives, queries = embed_queries(self.model, triples, head_side)
-        terms = self.kgc_loss.terms(self.model.scorer, queries, encoded.joint)
-        return Step(triples, head_side, encoded, positives, *terms, None)
+        batch, queries = embed_queries(self.model, triples, head_side)
+        terms = self.kgc_loss.terms(self.model.scorer, queries, batch.encoded.joint)
+        return Step(triples, head_side, batch.encoded, self._positives(batch), *terms, None)
+
+    def _positives(self, batch: EmbeddedBatch) -> EmbeddedPositives | None:
+        return batch.positives() if self.generator is not None else None
 
     def _train_generator(self, positives: EmbeddedPositives) -> None:
         """Optimise theta by ``L_diff`` (Eq. 11)."""
-        if self.generator is None:
-            return
+        assert self.generator is not None
         loss = self.generator.loss(positives, self._stream("diffusion"))
         if loss is None:
             return
@@ -176,10 +179,10 @@ class LinkPredictionModule(pl.LightningModule):
             if owner is not besides:
                 optimizer.zero_grad()
 
-    def _generated_loss(self, step: Step, batch_idx: int) -> Tensor:
+    def _generated_loss(self, step: Step, of: EmbeddedPositives, batch_idx: int) -> Tensor:
         """``L_HA`` (Eq. 13) on negatives generated at every level."""
         assert self.generator is not None
-        generated = self.generator.generate(step.positives, self._stream("generation"))
+        generated = self.generator.generate(of, self._stream("generation"))
         scorer, levels, positives = self.model.scorer, self.generator.levels, generated.positives
         scores = self.hardness_loss.score(generated, self.model.encoder, scorer)
         positive = scorer(positives.head.joint, positives.relation, positives.tail.joint)
