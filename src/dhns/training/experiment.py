@@ -23,6 +23,7 @@ from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph
 from dhns.graph.protocol import Protocol
+from dhns.kernels.allocator import keep_freed_memory
 from dhns.ranking.baseline import RelationFrequency
 from dhns.ranking.evaluation import rank_triples
 from dhns.results.config_hash import config_hash
@@ -55,6 +56,7 @@ def run(config: DictConfig) -> dict[str, Any]:
         log.info("already done: %s (force=true trains again)", result_file)
         return result
     _quiet_lightning()
+    keep_freed_memory()
     protocol: Protocol = instantiate(config.protocol)
     graph = load_graph(config)
     protocol.check_selection(graph)

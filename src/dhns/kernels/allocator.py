@@ -1,0 +1,26 @@
+"""The C library's memory allocator, told to keep what torch frees."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # of <malloc.h>
+_LARGEST = 2**31 - 1
+_STEP = 64 * 2**20
+
+
+def keep_freed_memory() -> bool:
+    """Let the process reuse large blocks of memory instead of returning them to the system; whether that worked.
+
+    By default glibc maps every large tensor anew and unmaps it when freed, and the system clears each page again at its
+    first use: up to half the time of a training step on a processor. Peak memory stays about the same, but what was once
+    used is not given back before the process ends. Other C libraries are left alone.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    return all(
+        mallopt(option, value) == 1
+        for option, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _LARGEST), (_TOP_PAD, _STEP))
+    )
