@@ -7,6 +7,7 @@ import torch
 
 from builders import embedded, small_model
 from dhns.diffheg.denoiser import Denoiser
+from dhns.diffheg.frozen_denoiser import FrozenDenoiser
 from dhns.diffheg.gaussian import GaussianNegatives
 from dhns.diffheg.generator import DiffHEG
 from dhns.diffheg.levels import HardnessLevel
@@ -33,8 +34,22 @@ def positives(model, toy_graph):
 
 
 @pytest.fixture
-def make(model):
-    """Makes a small DiffHEG whose denoiser keeps a record of its calls."""
+def make(model, monkeypatch):
+    """Makes a small DiffHEG that keeps a record of its denoiser's calls: noisy, step, condition, output."""
+    generators, conditions = [], {}
+
+    class Recorder(FrozenDenoiser):
+        def share(self, condition, identity):
+            share = super().share(condition, identity)
+            conditions[share] = condition
+            return share
+
+        def __call__(self, noisy, step, share):
+            output = super().__call__(noisy, step, share)
+            generators[-1].calls.append((noisy, step, conditions[share], output))
+            return output
+
+    monkeypatch.setattr("dhns.diffheg.generator.FrozenDenoiser", Recorder)
 
     def build(denoiser=None, **options):
         torch.manual_seed(1)
@@ -48,8 +63,9 @@ def make(model):
         )
         generator.calls = []
         generator.denoiser.register_forward_hook(
-            lambda _, args, output: generator.calls.append((*(arg.detach() for arg in args), output.detach()))
+            lambda _, args, output: generator.calls.append((*(arg.detach() for arg in args[:3]), output.detach()))
         )
+        generators.append(generator)
         return generator
 
     return build
@@ -132,7 +148,7 @@ def test_model_is_no_part_of_the_generator(make, model):
 def test_the_denoiser_sees_standardised_embeddings(make, positives, standardize):
     generator = make(standardize=standardize)
     generator.loss(positives, stream(0, "diffusion"))
-    ((noisy, step, prepared, _),) = generator.calls
+    ((noisy, step, seen, _),) = generator.calls
     clean, condition = true_entities(positives, generator.view_names), generator.condition(positives)
     if standardize:
         for v, view in enumerate(generator.view_names):
@@ -140,8 +156,7 @@ def test_the_denoiser_sees_standardised_embeddings(make, positives, standardize)
             for value in (clean, condition):
                 rows = value[v].flatten(0, 1)[present]
                 value[v] = (value[v] - rows.mean(0)) / rows.std(0, correction=0)
-    identity = torch.arange(2 * len(clean)).view(-1, 2, 1)
-    torch.testing.assert_close(prepared, generator.denoiser.prepare(condition, identity), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(seen, condition, rtol=1e-4, atol=1e-4)
     noise = (noisy - generator.schedule.signal(step) * clean) / generator.schedule.noise(step)
     assert noise.std().item() == pytest.approx(1, abs=0.1)
 
@@ -200,9 +215,9 @@ def test_head_chain_from_the_tail(make, positives):
     """At a tapped x_k the head is one more step from the tail's x_k, with the tail's time k + 1; it is not fed back."""
     generator = make(head_chain="from_tail")
     samples = generator.sample(positives, stream(0, "generation"))
-    prepared = generator.denoiser.prepare(generator.condition(positives), None)
-    tails = [call for call in generator.calls if torch.equal(call[2], prepared[:, :1])]
-    heads = [call for call in generator.calls if torch.equal(call[2], prepared[:, 1:])]
+    condition = generator.condition(positives)
+    tails = [call for call in generator.calls if torch.equal(call[2], condition[:, :1])]
+    heads = [call for call in generator.calls if torch.equal(call[2], condition[:, 1:])]
     assert len(tails) + len(heads) == len(generator.calls)
     assert [int(step) for _, step, _, _ in tails] == list(range(STEPS, 2, -1))
     assert [int(step) for _, step, _, _ in heads] == [11, 6, 3]
@@ -228,9 +243,8 @@ def test_samples_are_restored_to_the_scale_of_the_embeddings(make, positives):
     generator.loss(positives, stream(0, "diffusion"))
     generator.calls.clear()
     samples = generator.sample(positives, stream(0, "generation"))
-    state, prepared = next((noisy, prepared) for noisy, step, prepared, _ in generator.calls if int(step) == 5)
-    condition = generator.conditions.standardize(generator.condition(positives))
-    torch.testing.assert_close(prepared, generator.denoiser.prepare(condition, None))
+    state, seen = next((noisy, condition) for noisy, step, condition, _ in generator.calls if int(step) == 5)
+    torch.testing.assert_close(seen, generator.conditions.standardize(generator.condition(positives)))
     deviation, mean = (part[:, None, None] for part in (generator.latents.deviation, generator.latents.mean))
     torch.testing.assert_close(samples[:, 1], state * deviation + mean)
 
@@ -250,7 +264,7 @@ def test_copies_are_chains_of_their_own(make, positives):
 def test_shuffled_conditions_are_those_of_other_positives(make, positives):
     generator = make(condition_on="shuffled")
     generator.sample(positives, stream(0, "generation"))
-    own = generator.denoiser.prepare(generator.condition(positives), None)
+    own = generator.condition(positives)
     used = generator.calls[0][2]
     assert not torch.equal(used, own)
     order = [int((own[0, 0] - row).abs().sum(1).argmin()) for row in used[0, 0]]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dhns.diffheg.denoiser import Denoiser, time_embedding
+from dhns.diffheg.frozen_denoiser import FrozenDenoiser
 from dhns.diffheg.generator import chain_times
 from dhns.diffheg.levels import HardnessLevel
 from dhns.diffheg.scaling import RunningStandardizer
@@ -65,23 +66,50 @@ def concatenated(denoiser, options, noisy, step, condition, identity):
     return denoiser.output(hidden)
 
 
-def test_split_first_layer_is_the_concatenation(denoiser, options, inputs):
-    noisy, step, condition, identity = inputs
-    found = denoiser(noisy, step, denoiser.prepare(condition, identity))
-    torch.testing.assert_close(found, concatenated(denoiser, options, *inputs))
+def test_denoiser_is_the_formula(denoiser, options, inputs):
+    torch.testing.assert_close(denoiser(*inputs), concatenated(denoiser, options, *inputs))
 
 
 def test_one_step_for_all_rows(denoiser, inputs):
     noisy, step, condition, identity = inputs
-    prepared = denoiser.prepare(condition, identity)
-    alone = denoiser(noisy, torch.tensor(9), prepared)
-    torch.testing.assert_close(alone, denoiser(noisy, torch.full_like(step, 9), prepared))
+    alone = denoiser(noisy, torch.tensor(9), condition, identity)
+    torch.testing.assert_close(alone, denoiser(noisy, torch.full_like(step, 9), condition, identity))
 
 
 def test_every_parameter_of_a_denoiser_is_used(denoiser, inputs):
-    noisy, step, condition, identity = inputs
-    denoiser(noisy, step, denoiser.prepare(condition, identity)).square().sum().backward()
+    denoiser(*inputs).square().sum().backward()
     assert [name for name, p in denoiser.named_parameters() if p.grad is None] == []
+
+
+@pytest.fixture
+def trained(denoiser):
+    """With gains, offsets and biases as training would leave them, not ones and zeros."""
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in denoiser.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.3)
+    return denoiser
+
+
+@pytest.mark.parametrize("step", [1, 20, 50])
+def test_a_frozen_denoiser_is_the_denoiser(trained, inputs, step):
+    noisy, _, condition, identity = inputs
+    frozen = FrozenDenoiser(trained)
+    found = frozen(noisy, torch.tensor(step), frozen.share(condition, identity))
+    assert not found.requires_grad
+    torch.testing.assert_close(found, trained(noisy, torch.tensor(step), condition, identity), rtol=1e-4, atol=1e-5)
+
+
+def test_a_frozen_denoiser_rounds_as_autocast_does(trained, inputs):
+    noisy, _, condition, identity = inputs
+    with torch.autocast("cpu", torch.bfloat16):
+        frozen = FrozenDenoiser(trained)
+        found = frozen(noisy, torch.tensor(7), frozen.share(condition, identity))
+    assert frozen.dtype == torch.bfloat16
+    assert found.dtype == torch.float32
+    exact = trained(noisy, torch.tensor(7), condition, identity)
+    assert (found - exact).abs().max() < 0.05 * exact.abs().max()
+    assert (found - exact).abs().max() > 0
 
 
 def test_layers_are_those_that_are_asked_for():

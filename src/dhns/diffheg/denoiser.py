@@ -28,8 +28,7 @@ def time_embedding(step: Tensor, width: int, base: float, endpoint: bool) -> Ten
 class Denoiser(nn.Module):
     """An MLP on noisy embedding, time and condition.
 
-    The first layer is split by input, so that what does not change along a chain is computed once: `prepare` gives the
-    condition's share. An input norm would tie the three together and rules the split out.
+    `dhns.diffheg.frozen_denoiser.FrozenDenoiser` is the same function for the steps of a chain.
 
     Args:
         width: D, of embeddings and conditions; even.
@@ -79,26 +78,26 @@ class Denoiser(nn.Module):
             nn.LayerNorm(width) if output_norm else nn.Identity(),
         )
 
-    def prepare(self, condition: Tensor, identity: Tensor) -> Tensor:
-        """What a chain can compute once: ``(..., hidden)``, or the conditions themselves under an input norm.
+    def time(self, step: Tensor) -> Tensor:
+        """``(..., D)`` what the first layer sees of steps ``(...)``."""
+        embedded: Tensor = self.time_mlp(time_embedding(step, self.width, self.time_base, self.time_endpoint))
+        return embedded
+
+    def forward(self, noisy: Tensor, step: Tensor, condition: Tensor, identity: Tensor) -> Tensor:
+        """The prediction of Eq. 10.
 
         Args:
+            noisy: ``(..., D)`` x_t.
+            step: t, broadcasts to ``(...)``.
             condition: ``(..., D)``.
-            identity: ``(...)`` int64, ``2 * view + side``; used only by a denoiser with ``identity``.
-        """
-        if self.input_norm is not None:
-            return condition
-        _, _, weight = self.input.weight.chunk(3, dim=1)
-        prepared = condition @ weight.T + self.input.bias
-        return prepared if self.identity is None else prepared + self.identity(identity)
+            identity: int64, ``2 * view + side``, broadcasts to ``(...)``; used only by a denoiser with ``identity``.
 
-    def forward(self, noisy: Tensor, step: Tensor, prepared: Tensor) -> Tensor:
-        """``(..., D)`` prediction from ``x_t`` ``(..., D)``, steps ``t`` (broadcasting to ``(...)``) and `prepare`."""
-        time = self.time_mlp(time_embedding(step, self.width, self.time_base, self.time_endpoint))
-        if self.input_norm is not None:
-            hidden = self.input(self.input_norm(torch.cat([noisy, time.expand_as(noisy), prepared], dim=-1)))
-        else:
-            noisy_weight, time_weight, _ = self.input.weight.chunk(3, dim=1)
-            hidden = noisy @ noisy_weight.T + time @ time_weight.T + prepared
+        Returns:
+            ``(..., D)``.
+        """
+        joined = torch.cat([noisy, self.time(step).expand_as(noisy), condition], dim=-1)
+        hidden = self.input(joined if self.input_norm is None else self.input_norm(joined))
+        if self.identity is not None:
+            hidden = hidden + self.identity(identity)
         output: Tensor = self.output(hidden)
         return output

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 
 from dhns.diffheg.denoiser import Denoiser
+from dhns.diffheg.frozen_denoiser import FrozenDenoiser, Share
 from dhns.diffheg.levels import HardnessLevel
 from dhns.diffheg.negatives import EmbeddedPositives, NegativeGenerator
 from dhns.diffheg.scaling import RunningStandardizer
@@ -18,6 +19,9 @@ from dhns.diffheg.schedule import NoiseSchedule
 from dhns.encoders.encoder import STRUCTURE, EntityEncoder
 from dhns.errors import InputError
 from dhns.scorers.scorer import Scorer
+
+CHUNK_ELEMENTS = 2**25
+"""Numbers in the hidden layer of the denoiser that a chain may hold at once."""
 
 
 class DiffHEG(NegativeGenerator):
@@ -49,6 +53,7 @@ class DiffHEG(NegativeGenerator):
     """
 
     _identity: Tensor
+    _steps: Tensor
 
     def __init__(
         self,
@@ -89,6 +94,8 @@ class DiffHEG(NegativeGenerator):
         self.latents = RunningStandardizer(views, width, enabled=standardize)
         self.conditions = RunningStandardizer(views, width, enabled=standardize)
         self.register_buffer("_identity", torch.arange(2 * views).view(views, 2, 1), persistent=False)
+        # on the device beforehand: a number that is sent there in each step would be waited for
+        self.register_buffer("_steps", torch.arange(schedule.steps + 1), persistent=False)
 
     def condition(self, positives: EmbeddedPositives) -> Tensor:
         """``(V, 2, B, D)`` the condition ``C(x_e, x_r)`` of every view and side."""
@@ -114,9 +121,7 @@ class DiffHEG(NegativeGenerator):
         step = torch.randint(1, self.schedule.steps + 1, (views, drawn, rows), generator=generator, device=clean.device)
         noise = torch.randn(views, drawn, *clean.shape[2:], generator=generator, device=clean.device)
         step, noise = step.expand(views, sides, rows), noise.expand_as(clean)
-        predicted = self.denoiser(
-            self.schedule.add_noise(clean, step, noise), step, self.denoiser.prepare(condition, self._identity)
-        )
+        predicted = self.denoiser(self.schedule.add_noise(clean, step, noise), step, condition, self._identity)
         error = (mse_loss if self.loss_kind == "mse" else l1_loss)(
             predicted, self._target(clean, noise, step), reduction="none"
         )
@@ -129,37 +134,48 @@ class DiffHEG(NegativeGenerator):
             order = torch.randperm(condition.shape[2], generator=generator, device=condition.device)
             condition = condition[:, :, order]
         steps = [level.step(self.schedule.steps) for level in self.levels[: len(self.levels) // self.copies]]
-        chains = [self._chain(condition, set(steps), generator) for _ in range(self.copies)]
-        return self.latents.restore(torch.stack([states[step] for states in chains for step in steps], dim=1))
+        denoiser = FrozenDenoiser(self.denoiser)
+        # a chain of some rows after the other, so that memory does not grow with the batch
+        rows = max(1, CHUNK_ELEMENTS // (condition[:, :, :1].numel() // self.denoiser.width * denoiser.hidden_width))
+        chains = [
+            [self._chain(denoiser, part, set(steps), generator) for part in torch.split(condition, rows, dim=2)]
+            for _ in range(self.copies)
+        ]
+        tapped = [torch.cat([states[step] for states in parts], dim=2) for parts in chains for step in steps]
+        return self.latents.restore(torch.stack(tapped, dim=1))
 
-    def _chain(self, condition: Tensor, taps: set[int], generator: torch.Generator) -> dict[int, Tensor]:
+    def _chain(
+        self, denoiser: FrozenDenoiser, condition: Tensor, taps: set[int], generator: torch.Generator
+    ) -> dict[int, Tensor]:
         """States ``(V, 2, B, D)`` of the reverse chain (Eqs. 5-6) at the steps ``taps``."""
-        prepared = self.denoiser.prepare(condition, self._identity)
-        device = condition.device
+        sides = (condition[:, :1], condition[:, 1:]) if self.head_chain == "from_tail" else (condition,)
+        # the chain's own conditions, and those of the heads that branch off from the tails' chain
+        shares = [
+            denoiser.share(part, self._identity[:, side : side + part.shape[1]]) for side, part in enumerate(sides)
+        ]
 
         def fresh() -> Tensor:
-            return torch.randn(condition.shape, generator=generator, device=device)
+            return torch.randn(sides[0].shape, generator=generator, device=condition.device)
 
         state = fresh()
         times = chain_times(self.schedule.steps, taps, self.sampling_steps)
-        states = {self.schedule.steps: state} if self.schedule.steps in taps else {}
+        states = {self.schedule.steps: state.expand_as(condition)} if self.schedule.steps in taps else {}
         for now, then in pairwise(times):
-            step, target = torch.tensor(now, device=device), torch.tensor(then, device=device)
-            if self.head_chain == "from_tail":
-                tail, head_condition = state[:, :1], prepared[:, 1:]
-                tail = self._reverse(tail, step, target, prepared[:, :1], fresh()[:, :1])
-                state = tail.expand(-1, 2, -1, -1)
-                if then in taps:
-                    head = self._reverse(tail, step, target, head_condition, fresh()[:, 1:])
-                    states[then] = torch.cat([tail, head], dim=1)
+            state = self._reverse(denoiser, state, now, then, shares[0], fresh())
+            if then not in taps:
                 continue
-            state = self._reverse(state, step, target, prepared, fresh())
-            if then in taps:
+            if self.head_chain == "from_tail":
+                head = self._reverse(denoiser, state, now, then, shares[1], fresh())
+                states[then] = torch.cat([state, head], dim=1)
+            else:
                 states[then] = state
         return states
 
-    def _reverse(self, state: Tensor, step: Tensor, target: Tensor, prepared: Tensor, fresh: Tensor) -> Tensor:
-        output = self.denoiser(state, step, prepared)
+    def _reverse(
+        self, denoiser: FrozenDenoiser, state: Tensor, now: int, then: int, share: Share, fresh: Tensor
+    ) -> Tensor:
+        step, target = self._steps[now], self._steps[then]
+        output = denoiser(state, step, share)
         if self.prediction == "velocity":
             signal, noise = self.schedule.signal(step), self.schedule.noise(step)
             clean, epsilon = signal * state - noise * output, noise * state + signal * output

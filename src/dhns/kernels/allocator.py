@@ -14,8 +14,8 @@ def keep_freed_memory() -> bool:
     """Let the process reuse large blocks of memory instead of returning them to the system; whether that worked.
 
     By default glibc maps every large tensor anew and unmaps it when freed, and the system clears each page again at its
-    first use: up to half the time of a training step on a processor. Peak memory stays about the same, but what was once
-    used is not given back before the process ends. Other C libraries are left alone.
+    first use: up to half the time of a training step on a processor. Peak memory stays about the same, but what was
+    used once is not given back before the process ends. Other C libraries are left alone.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
