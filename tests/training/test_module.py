@@ -14,6 +14,7 @@ from dhns.errors import InputError
 from dhns.negatives.sampler import Negatives, NegativeSampler
 from dhns.resources import conf_dir
 from dhns.training.optimization import Optimization
+from dhns.training.scoring import score_negatives
 
 SCORERS = ("transe", "rotate", "distmult", "complex")
 
@@ -460,3 +461,23 @@ def test_a_sampler_that_learns_has_an_optimizer_of_its_own(make_module, step, ow
         assert metrics["train/loss_sampler"].item() == pytest.approx(4.0)
     else:
         assert sampler.number.item() < 2.0, "a smaller weight of the negatives is a smaller loss"
+
+
+def test_lazy_adam_gets_gradients_of_the_named_entities_only(make_module, toy_graph):
+    module = make_module("model=complex", "optimization=lazy_adam")
+    triples, drawn = toy_graph.train[:1], torch.tensor([[3, 7]])
+    _, positive, negative = score_negatives(module.model, triples, Negatives(drawn, torch.tensor([False])))
+    (positive.sum() + negative.sum()).backward()
+    gradient = module.model.encoder.structure.grad
+    assert gradient.is_sparse
+    assert gradient.coalesce().indices()[0].tolist() == sorted({*triples[0, [0, 2]].tolist(), 3, 7})
+
+
+def test_a_step_with_lazy_adam(make_module, step):
+    module = make_module("model=complex", "optimization=lazy_adam", "negatives.num_negatives=1")
+    before = snapshot(module)
+    step(module)
+    assert {name for name, value in snapshot(module).items() if not torch.equal(value, before[name])} == {
+        "model.encoder.structure",
+        "model.relations",
+    }

@@ -57,10 +57,13 @@ class EntityEncoder(nn.Module, ABC):
         view_names: the views in order, ``structure`` first.
         structure: ``(num_entities, D)`` the learned table behind the structural view.
         missing: modalities that the model is defined on, and that it was told to do without.
+        sparse_gradients: the gradient of ``structure`` holds only the rows that were encoded, which a sparse optimizer
+            has to take.
     """
 
     view_names: tuple[str, ...]
     missing: tuple[str, ...] = ()
+    sparse_gradients: bool = False
 
     def __init__(self, graph: KnowledgeGraph, scorer: Scorer) -> None:
         super().__init__()
@@ -70,7 +73,7 @@ class EntityEncoder(nn.Module, ABC):
 
     def structural_view(self, entity: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``(U, D)`` structure of the entities ``(U,)``, or of all, and their mask ``(U,)``, which is true."""
-        rows = self.structure if entity is None else embedding(entity, self.structure)
+        rows = self.structure if entity is None else embedding(entity, self.structure, sparse=self.sparse_gradients)
         return rows, torch.ones(len(rows), dtype=torch.bool, device=rows.device)
 
     @abstractmethod
@@ -91,7 +94,10 @@ class EntityEncoder(nn.Module, ABC):
 
 
 class FeatureTable(nn.Module):
-    """Raw features of one modality: frozen, outside of the optimizer and the checkpoint, unless ``trainable``."""
+    """Raw features of one modality: frozen, outside of the optimizer and the checkpoint, unless ``trainable``.
+
+    Frozen features stay as they are stored, half precision or mapped from a file; rows become float32 as they are read.
+    """
 
     features: Tensor
     present: Tensor
@@ -102,12 +108,18 @@ class FeatureTable(nn.Module):
             # a copy: training must not change the graph, nor the fingerprint of its features
             self.features = nn.Parameter(modality.features.to(torch.float32, copy=True))
         else:
-            self.register_buffer("features", modality.features.float(), persistent=False)
+            self.register_buffer("features", modality.features, persistent=False)
         self.register_buffer("present", modality.present, persistent=False)
 
     def forward(self, entity: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``(U, dim)`` features and ``(U,)`` bool presence of the entities ``(U,)``, or of all."""
-        return (self.features, self.present) if entity is None else (self.features[entity], self.present[entity])
+        if entity is None:
+            return _at_least_float32(self.features), self.present
+        return _at_least_float32(self.features[entity]), self.present[entity]
+
+
+def _at_least_float32(rows: Tensor) -> Tensor:
+    return rows.to(torch.promote_types(rows.dtype, torch.float32))
 
 
 def choose_modalities(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -80,7 +81,7 @@ def read_modality(path: str | Path, num_entities: int, missing: Missing = "index
     else:
         _require_rows(path, features, num_entities)
         present = _mask(path, tensors.get("present"), num_entities)
-        if not present.all():
+        if features[~present].any():
             features = features.masked_fill(~present[:, None], 0)
     _require_finite(path, features)
     if missing == "zero_rows":
@@ -133,11 +134,11 @@ def _load(path: Path) -> dict[str, Tensor]:
 
 
 def _load_torch(path: Path) -> Any:
-    return torch.load(path, weights_only=True, map_location="cpu")
+    return torch.load(path, weights_only=True, map_location="cpu", mmap=zipfile.is_zipfile(path))
 
 
 def _load_numpy(path: Path) -> Tensor:
-    return torch.from_numpy(np.load(path, allow_pickle=False))
+    return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
 def _scatter(path: Path, rows: Tensor, index: Tensor, num_entities: int) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,7 @@ class PowerNorm(nn.Module):
         size = model.scorer.magnitudes
         if self.rows == "all":
             return self.weight * sum_of_powers([size(model.encoder.structure), size(model.relations)], self.p)
-        ends = model.encoder.structure[triples[:, [0, 2]].flatten()]
+        ends, _ = model.encoder.structural_view(triples[:, [0, 2]].flatten())
         relations = model.relations[model.relation_rows(triples[:, 1], head_side)]
         return self.weight * sum_of_powers([size(ends), size(relations)], self.p) / len(triples)
 

@@ -7,6 +7,7 @@ again and differentiates it on its own.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -31,10 +32,10 @@ def chunk_bytes(like: Tensor) -> int:
     return CHUNK_BYTES.get(like.device.type, DEFAULT_CHUNK_BYTES)
 
 
-def at_least_float32(query: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in the higher precision of the two, and no lower than float32: sums over a width need it."""
-    dtype = torch.promote_types(torch.promote_types(query.dtype, table.dtype), torch.float32)
-    return query.to(dtype), table.to(dtype)
+def at_least_float32(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors in the highest precision among them, and no lower than float32: sums over a width need it."""
+    dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors), torch.float32)
+    return tuple(tensor.to(dtype) for tensor in tensors)
 
 
 def tiled_indexed(match: Match, query: Tensor, table: Tensor, index: Tensor) -> Tensor:

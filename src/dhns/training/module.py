@@ -81,6 +81,7 @@ class LinkPredictionModule(pl.LightningModule):
         self.kgc_loss: SampledLoss | AllEntityLoss = instantiate(nodes.loss)
         self.regularizer = instantiate(nodes.regularizer) if nodes.get("regularizer") else None
         self.trained: list[tuple[nn.Module, Optimization]] = [(self.model, instantiate(nodes.optimization))]
+        encoder.sparse_gradients = self.trained[0][1].sparse
         self.sampler: NegativeSampler | None = instantiate(nodes.negatives)(graph=graph) if nodes.negatives else None
         if (self.sampler is None) != isinstance(self.kgc_loss, AllEntityLoss):
             raise InputError(

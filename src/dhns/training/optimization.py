@@ -19,6 +19,10 @@ class Optimization:
         optimizer: makes the optimizer from parameters, e.g. a partial `torch.optim.Adam` (weight decay goes there).
         scheduler: makes the schedule, stepped once per epoch, from the optimizer; constant when null.
         clip_norm: largest norm of the whole gradient; not clipped when null.
+        sparse: the gradient of an entity table holds only the rows that a batch names; the optimizer must take it.
+
+    Raises:
+        InputError: ``clip_norm`` and ``sparse`` together: the norm of a sparse gradient is not implemented.
     """
 
     def __init__(
@@ -26,10 +30,14 @@ class Optimization:
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler] | None = None,
         clip_norm: float | None = None,
+        sparse: bool = False,
     ) -> None:
+        if sparse and clip_norm is not None:
+            raise InputError("optimization.sparse and optimization.clip_norm exclude each other; set clip_norm=null")
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
         self.clip_norm = clip_norm
+        self.sparse = sparse
 
     def configure(self, parameters: Iterable[nn.Parameter]) -> dict[str, Any]:
         """What `LightningModule.configure_optimizers` returns for one optimizer."""
