@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from dhns.errors import InputError
+from dhns.names import plain_name
 from dhns.resources import conf_dir, embedded_dir
 
 Task = Callable[[DictConfig], Any]
@@ -31,10 +32,12 @@ def register_resolvers() -> None:
 
     ``${dhns.embedded:}`` is the folder of the embedded data set, ``${dhns.hash:}`` the identity of a run, and
     ``${dhns.interval:EPOCHS,TIMES}`` how many epochs lie between events that come so many times, evenly spaced.
+    ``${dhns.plain:NAME}`` is a name that may be one part of a path.
     """
     OmegaConf.register_new_resolver("dhns.embedded", lambda: str(embedded_dir()), replace=True)
     OmegaConf.register_new_resolver("dhns.hash", _hash, replace=True)
     OmegaConf.register_new_resolver("dhns.interval", _interval, replace=True)
+    OmegaConf.register_new_resolver("dhns.plain", lambda name: plain_name(str(name)), replace=True)
 
 
 def _hash(*, _root_: DictConfig) -> str:
