@@ -27,6 +27,7 @@ PACKAGES = {
     "loss": "losses",
     "regularizer": "losses",
     "dataset": "graph",
+    "source": "sources",
     "protocol": "graph",
     "optimization": "training",
     "diffheg.generator": "diffheg",
@@ -45,7 +46,8 @@ def options(group):
 def groups_of(root):
     """The groups in the defaults list of a root."""
     defaults = OmegaConf.load(conf_dir() / f"{root}.yaml").defaults
-    return [key for entry in defaults if OmegaConf.is_dict(entry) for key in entry if key in GROUPS]
+    keys = [key.removeprefix("optional ") for entry in defaults if OmegaConf.is_dict(entry) for key in entry]
+    return [key for key in keys if key in GROUPS]
 
 
 @functools.cache

@@ -1,0 +1,75 @@
+"""All published files of a data set into one folder, and what a person has to fetch where that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from dhns.errors import InputError
+from dhns.sources.origins import Absent, Origin, Unavailable
+from dhns.sources.source import PublishedFile, Source, check_file
+from dhns.sources.transfer import receive
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file: it was there, was fetched, or is not there for a ``reason``."""
+
+    file: PublishedFile
+    text: str
+    present: bool
+    failed: bool = False
+
+
+def download(source: Source, origin: Origin, folder: Path) -> list[Outcome]:
+    """Fetch what the folder lacks; a file that fails does not stop the others, and nothing is overwritten.
+
+    Raises:
+        InputError: the folder cannot be written to, or another process is fetching into it.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, transient=True, disable=not Console().is_terminal) as progress:
+        try:
+            return [_fetch(file, origin, folder, progress) for file in source.files]
+        except OSError as error:
+            raise InputError(f"{error.filename or folder}: {error.strerror}; the same command goes on") from error
+
+
+def by_hand(outcomes: list[Outcome], folder: Path) -> Iterator[str]:
+    """What a person has to fetch, in lines: from where, to where, and how to tell that it is the right file."""
+    for outcome in outcomes:
+        if outcome.present:
+            continue
+        file = outcome.file
+        yield f"{file.name} ({'optional' if file.optional else 'needed'}): {outcome.text}"
+        yield from (f"    from    {place}" for place in (file.url, file.by_hand) if place)
+        yield f"    to      {folder / file.name}"
+        yield f"    size    {file.bytes} bytes"
+        yield f"    SHA-256 {file.sha256}"
+
+
+def _fetch(file: PublishedFile, origin: Origin, folder: Path, progress: Progress) -> Outcome:
+    path = folder / file.name
+    there = check_file(file, path)
+    if there.status == "ok":
+        return Outcome(file, "already there", present=True)
+    if there.found is not None:
+        size, digest = there.found
+        return Outcome(
+            file,
+            f"{path} has other content ({size:,} bytes, SHA-256 {digest}); it was left alone, move it away",
+            present=False,
+            failed=True,
+        )
+    task = progress.add_task(file.name, total=file.bytes)
+    try:
+        receive(file, origin, folder, lambda done: progress.update(task, completed=done))
+    except Absent as reason:
+        return Outcome(file, str(reason), present=False, failed=not file.optional)
+    except Unavailable as reason:
+        return Outcome(file, str(reason), present=False, failed=True)
+    return Outcome(file, "fetched and verified", present=True)
