@@ -12,9 +12,10 @@ COMMANDS = {
     "predict": "answer queries by name with a trained checkpoint",
     "reproduce": "run what a table of the paper lacks, and render it",
     "compare": "one table of stored results",
-    "data": "look at a data set: dhns data stats | audit",
+    "data": "look at, fetch and check a data set: dhns data stats | audit | download | verify | convert",
 }
-FREE_TEXT = ("head=", "relation=", "tail=", "table=")  # tables are named by numbers, which Hydra takes for no names
+# tables are named by numbers, which Hydra takes for no names; addresses and files may hold any character
+FREE_TEXT = ("head=", "relation=", "tail=", "table=", "mirror=", "pack=", "links=")
 
 
 def main() -> None:

@@ -2,26 +2,122 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from dhns.commands.app import app
 from dhns.errors import InputError
+from dhns.results.tables import show, two_columns
+
+if TYPE_CHECKING:
+    from dhns.graph.knowledge_graph import KnowledgeGraph
+    from dhns.sources.source import Source
 
 
 @app("data")
 def main(config: DictConfig) -> None:
-    """Print statistics or an audit of a data set."""
-    from dhns.graph.audit import audit
+    """Print statistics or an audit of a data set, fetch or check its files, or convert features of another layout."""
+    actions = {"stats": _stats, "audit": _audit, "download": _download, "verify": _verify, "convert": _convert}
+    *others, last = (f"dhns data {action}" for action in actions)
+    if OmegaConf.is_missing(config, "action"):
+        raise InputError(f"say what to do: {', '.join(others)} or {last}")
+    if config.action not in actions:
+        raise InputError(f"there is no 'dhns data {config.action}'; use {', '.join(actions)}")
+    actions[config.action](config)
+
+
+def _stats(config: DictConfig) -> None:
     from dhns.graph.load import load_graph
     from dhns.graph.statistics import statistics
-    from dhns.results.tables import show, two_columns
 
-    if OmegaConf.is_missing(config, "action"):
-        raise InputError("say what to do: dhns data stats, or dhns data audit")
-    if config.action not in ("stats", "audit"):
-        raise InputError(f"there is no 'dhns data {config.action}'; use stats or audit")
     graph = load_graph(config)
-    report = statistics(graph) if config.action == "stats" else audit(graph)
-    show(two_columns(f"{config.action} of {graph.name}, {config.protocol.name} splits", report.rows()))
-    for warning in getattr(report, "warnings", ()):
+    show(two_columns(f"stats of {graph.name}, {config.protocol.name} splits", statistics(graph).rows()))
+
+
+def _audit(config: DictConfig) -> None:
+    from dhns.graph.audit import audit
+    from dhns.graph.load import load_graph
+
+    graph = load_graph(config)
+    report = audit(graph)
+    show(two_columns(f"audit of {graph.name}, {config.protocol.name} splits", report.rows()))
+    for warning in report.warnings:
         print(f"warning: {warning}")
+
+
+def _download(config: DictConfig) -> None:
+    from dhns.sources.download import by_hand, download
+    from dhns.sources.feature_files import convert_official
+    from dhns.sources.origins import origin
+
+    source, folder = _source(config), _folder(config)
+    outcomes = download(source, origin(source.dataset, config.mirror), folder)
+    if present := [(outcome.file.name, outcome.text) for outcome in outcomes if outcome.present]:
+        show(two_columns(f"{source.dataset} in {folder}", present))
+    tensors = [outcome.file for outcome in outcomes if outcome.present and outcome.file.modality]
+    if tensors and not any(outcome.failed and not outcome.file.optional for outcome in outcomes):
+        num_entities = len(_bare_graph(config).entities)
+        for file in tensors:
+            path, counted = convert_official(file, folder, num_entities)
+            print(f"{path.name}: {counted}; use it by dataset.modalities.{file.modality}={path.name}")
+    if lines := list(by_hand(outcomes, folder)):
+        print("To be fetched by hand:", *lines, sep="\n")
+    if failed := [outcome.file.name for outcome in outcomes if outcome.failed]:
+        raise InputError(
+            f"{len(failed)} of {len(outcomes)} files of {source.dataset} are not there: {', '.join(failed)}. The list "
+            "above says why, and where to get them; then run 'dhns data verify'"
+        )
+
+
+def _verify(config: DictConfig) -> None:
+    from dhns.sources.tables import checks_table
+
+    source, folder = _source(config), _folder(config)
+    checks = source.check(folder)
+    show(checks_table(f"{source.dataset} in {folder}", checks))
+    if wrong := [check.file.name for check in checks if check.status == "differs"]:
+        raise InputError(
+            f"{folder}: not as published: {', '.join(wrong)}; move away what differs and run 'dhns data download'"
+        )
+    if lacking := [check.file.name for check in checks if check.status == "missing" and not check.file.optional]:
+        raise InputError(f"{folder}: {', '.join(lacking)} not found; run 'dhns data download'")
+
+
+def _convert(config: DictConfig) -> None:
+    from dhns.names import plain_name
+    from dhns.sources.feature_files import write_features
+    from dhns.sources.feature_packs import read_links, read_pack
+    from dhns.sources.source import sha256
+
+    if config.pack is None or config.modality is None:
+        raise InputError("say what to convert: dhns data convert dataset=NAME pack=FILE.h5 modality=visual links=FILE")
+    pack, folder = Path(config.pack).expanduser(), _folder(config)
+    path = folder / f"{plain_name(str(config.modality))}-mmrns.safetensors"
+    links = read_links(Path(config.links).expanduser()) if config.links is not None else {}
+    matching = read_pack(pack, _bare_graph(config).entities.keys, links)
+    write_features(path, matching.modality, {"made_from": pack.name, "sha256": sha256(pack), "pooling": "mean"})
+    show(two_columns(f"{path}, from {pack.name}", matching.rows()))
+    print(f"use it by dataset.modalities.{config.modality}={path.name}")
+
+
+def _source(config: DictConfig) -> Source:
+    """What is published of the data set."""
+    if not config.get("source"):
+        raise InputError(f"data set '{config.dataset.name}' is published nowhere that conf/source knows")
+    source: Source = instantiate(config.source)
+    return source
+
+
+def _folder(config: DictConfig) -> Path:
+    """Where the files of the data set lie."""
+    dataset = config.dataset
+    return Path(dataset.folder if "folder" in dataset else Path(dataset.path).parent).expanduser()
+
+
+def _bare_graph(config: DictConfig) -> KnowledgeGraph:
+    """The graph without features."""
+    graph: KnowledgeGraph = instantiate(config.dataset, modalities=None)
+    return graph
