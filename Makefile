@@ -11,7 +11,7 @@ PROTOCOL ?= clean
 BUDGET ?= full
 JOBS ?= 1
 
-.PHONY: setup demo test lint bench wheel-test clean
+.PHONY: setup demo test lint bench wheel-test audit-dependencies clean
 .PHONY: reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5
 
 setup: $(VENV)/.installed
@@ -43,6 +43,12 @@ lint: setup
 # Builds the wheel, installs it into an empty environment, and runs it from another folder.
 wheel-test: setup
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python scripts/wheel_test.py
+
+# Known vulnerabilities of the pinned packages. Needs a network: pip-audit asks PyPI about each of them.
+audit-dependencies:
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/pip install --quiet pip-audit
+	$(VENV)-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 bench: setup
 	$(BIN)/python scripts/bench.py
