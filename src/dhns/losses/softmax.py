@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from dhns.losses.loss import AllEntityLoss, Queries
 from dhns.scorers.scorer import Scorer
+from dhns.scorers.tiles import chunk_bytes
 
 
 class SoftmaxLoss(AllEntityLoss):
@@ -33,20 +35,36 @@ class SoftmaxLoss(AllEntityLoss):
 
 
 class _SoftmaxTerms(torch.autograd.Function):
-    """Mean score of the answers, and mean log-sum-exp of their queries, with one dense pass in the backward."""
+    """Mean score of the answers, and mean log-sum-exp of their queries.
+
+    Scores are read twice, once in the forward and once in the backward pass, in chunks of queries that the cache holds:
+    what is made of them in float32 on the way never reaches memory.
+    """
 
     @staticmethod
     def forward(ctx: Any, scores: Tensor, row: Tensor, answer: Tensor) -> tuple[Tensor, Tensor]:
-        exact = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        normaliser = exact.logsumexp(1)
+        exact = torch.promote_types(scores.dtype, torch.float32)
+        normaliser = scores.new_empty(len(scores), dtype=exact)
+        for chunk in _chunks(scores):
+            part = scores[chunk].to(exact)
+            largest = part.amax(1)
+            normaliser[chunk] = (part - largest[:, None]).exp_().sum(1).log_().add_(largest)
         ctx.save_for_backward(scores, normaliser, row, answer)
-        return exact[row, answer].mean(), normaliser[row].mean()
+        return scores[row, answer].to(exact).mean(), normaliser[row].mean()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         scores, normaliser, row, answer = ctx.saved_tensors
         of_answers, of_normaliser = (gradient / len(row) for gradient in gradients)
         count = row.bincount(minlength=len(scores)) * of_normaliser
-        dense = torch.sub(scores, normaliser[:, None]).exp_().mul_(count[:, None])
+        dense = torch.empty_like(scores)
+        for chunk in _chunks(scores):
+            dense[chunk] = torch.sub(scores[chunk], normaliser[chunk, None]).exp_().mul_(count[chunk, None])
         dense.index_put_((row, answer), of_answers.to(dense.dtype).expand(len(row)), accumulate=True)
-        return dense.to(scores.dtype), None, None
+        return dense, None, None
+
+
+def _chunks(scores: Tensor) -> list[slice]:
+    rows = max(1, chunk_bytes(scores) // (4 * scores.shape[1]))
+    return [slice(start, start + rows) for start in range(0, len(scores), rows)]
