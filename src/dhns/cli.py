@@ -13,6 +13,7 @@ COMMANDS = {
     "reproduce": "run what a table of the paper lacks, and render it",
     "compare": "one table of stored results",
     "data": "look at, fetch and check a data set: dhns data stats | audit | download | verify | convert",
+    "features": "turn a folder of images and a table of texts into features",
 }
 # tables are named by numbers, which Hydra takes for no names; addresses and files may hold any character
 FREE_TEXT = ("head=", "relation=", "tail=", "table=", "mirror=", "pack=", "links=")

@@ -7,7 +7,7 @@ import hashlib
 import torch
 from torch import Tensor
 
-from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph
+from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph, Vocabulary
 
 
 def fingerprint(graph: KnowledgeGraph) -> dict[str, str]:
@@ -17,11 +17,16 @@ def fingerprint(graph: KnowledgeGraph) -> dict[str, str]:
     """
     prints = {split: _digest(graph.split(split)) for split in SPLITS}
     prints["filter_only"] = _digest(graph.filter_only)
-    prints["entities"] = hashlib.sha256("\n".join(graph.entities.keys).encode()).hexdigest()
-    prints["relations"] = hashlib.sha256("\n".join(graph.relations.keys).encode()).hexdigest()
+    prints["entities"] = key_fingerprint(graph.entities)
+    prints["relations"] = key_fingerprint(graph.relations)
     for name, modality in graph.modalities.items():
         prints[f"modality/{name}"] = _digest(modality.features, modality.present)
     return prints
+
+
+def key_fingerprint(vocabulary: Vocabulary) -> str:
+    """Hexadecimal SHA-256 of the keys in id order."""
+    return hashlib.sha256("\n".join(vocabulary.keys).encode()).hexdigest()
 
 
 def _digest(*tensors: Tensor) -> str:

@@ -43,6 +43,10 @@ class Vocabulary:
                     known.append(index)
         return ids
 
+    def named(self, name: str) -> list[int]:
+        """The ids of what has this key or label, case ignored where nothing has it exactly; empty if nothing has."""
+        return list(self._ids.get(name) or self._ids.get(name.casefold(), ()))
+
     def find(self, name: str | int) -> int:
         """The id of a key, a label (case ignored when that is unique) or an id given as a number.
 
@@ -50,13 +54,12 @@ class Vocabulary:
             InputError: nothing, or more than one thing, has that name; the message lists the nearest names.
         """
         text = str(name)
-        for candidate in (text, text.casefold()):
-            found = self._ids.get(candidate, [])
-            if len(found) == 1:
-                return found[0]
-            if len(found) > 1:
-                keys = ", ".join(self.keys[index] for index in found[:5])
-                raise InputError(f"{self.kind} '{text}' is ambiguous: {keys}; give the key or the id instead")
+        found = self.named(text)
+        if len(found) == 1:
+            return found[0]
+        if len(found) > 1:
+            keys = ", ".join(self.keys[index] for index in found[:5])
+            raise InputError(f"{self.kind} '{text}' is ambiguous: {keys}; give the key or the id instead")
         if text.isdigit():
             if int(text) < len(self):
                 return int(text)

@@ -1,0 +1,60 @@
+"""``dhns features``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from dhns.commands.app import app
+from dhns.errors import InputError
+
+
+@app("features")
+def main(config: DictConfig) -> None:
+    """Turn a folder of images and a table of texts into feature files of a data set."""
+    from hydra.utils import instantiate
+
+    from dhns.features.extraction import Extraction
+    from dhns.features.material import ImageFolder, TextTable
+    from dhns.results.tables import show, two_columns
+    from dhns.training.device import choose_device
+
+    if config.images is None and config.texts is None:
+        raise InputError("nothing to encode; give images=FOLDER, texts=FILE, or both")
+    device = str(choose_device(config.device))
+    # for its entities alone: the features that it names may be those to be made
+    graph = instantiate(config.dataset, modalities=None)
+    options = {key: config[key] for key in ("batch_size", "dtype", "when_unreadable", "force")}
+    extraction = Extraction(**options, progress=config.progress and sys.stdout.isatty())
+    images = ImageFolder(Path(config.images).expanduser(), graph.entities) if config.images else None
+    texts = TextTable(Path(config.texts).expanduser(), graph.entities) if config.texts else None
+    tasks = (("visual", images, config.image_encoder), ("textual", texts, config.text_encoder))
+    for name, material, settings in tasks:
+        if material is None:
+            continue
+        if material.unknown:
+            print(f"warning: {material.source}: {_listed(material.unknown)} of no entity of {graph.name}")
+        encoder = instantiate(settings, device=device)
+        path = Path(config.out).expanduser() / f"{name}.safetensors"
+        description = extraction.run(material, encoder, graph.entities, path)
+        show(two_columns(f"{name} features of {graph.name}", _rows(path, description)))
+
+
+def _listed(unknown: list[str]) -> str:
+    first = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+    return f"{len(unknown)} left out ({first}), which {'is' if len(unknown) == 1 else 'are'}"
+
+
+def _rows(path: Path, description: dict[str, Any]) -> list[tuple[str, str]]:
+    rows, dim = description["shape"]
+    unreadable = f", {description['unreadable']} unreadable" if description["unreadable"] else ""
+    return [
+        ("file", str(path)),
+        ("encoder", description["encoder"]["name"]),
+        ("entities with features", f"{rows:,} of {description['entities']['count']:,}"),
+        ("encoded", f"{description['input']['items']:,} of {description['input']['source']}{unreadable}"),
+        ("values", f"{dim} of {description['dtype']}"),
+    ]

@@ -1,0 +1,1 @@
+"""Features made from raw material by pretrained encoders."""
