@@ -64,7 +64,8 @@ def main() -> None:
     write_modalities(flags, texts, options.out)
     write_text(options.out / "LICENSES.md", licences(sources))
     facts = write_facts(graph, len(flags), options.out)
-    print(f"{facts['entities']} entities, {facts['relations']} relations, triples {facts['triples']}, {len(flags)} images")
+    counts = f"{facts['entities']} entities, {facts['relations']} relations, {len(flags)} images"
+    print(f"{counts}, triples {facts['triples']}")
 
 
 def assemble(sources: Sources) -> Draft:

@@ -33,6 +33,8 @@ PACKAGES = {
     "diffheg.generator": "diffheg",
     "diffheg.loss": "losses",
     "diffheg.optimization": "training",
+    "image_encoder": "features",
+    "text_encoder": "features",
 }
 SPECIAL = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 
@@ -124,7 +126,7 @@ def test_no_value_is_missing_but_those_that_a_user_gives():
     for option in options("dataset"):
         config = leaves_of(composed("train", f"dataset={option}"))
         missing |= {key for key, value in config.items() if value == "???"}
-    assert missing == {"checkpoint", "action", "dataset.folder", "dataset.path"}
+    assert missing == {"checkpoint", "action", "out", "dataset.folder", "dataset.path"}
 
 
 def leaves_of(config):

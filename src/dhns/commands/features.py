@@ -24,7 +24,7 @@ def main(config: DictConfig) -> None:
 
     if config.images is None and config.texts is None:
         raise InputError("nothing to encode; give images=FOLDER, texts=FILE, or both")
-    device = str(choose_device(config.device))
+    out, device = Path(config.out).expanduser(), str(choose_device(config.device))
     # for its entities alone: the features that it names may be those to be made
     graph = instantiate(config.dataset, modalities=None)
     options = {key: config[key] for key in ("batch_size", "dtype", "when_unreadable", "force")}
@@ -38,7 +38,7 @@ def main(config: DictConfig) -> None:
         if material.unknown:
             print(f"warning: {material.source}: {_listed(material.unknown)} of no entity of {graph.name}")
         encoder = instantiate(settings, device=device)
-        path = Path(config.out).expanduser() / f"{name}.safetensors"
+        path = out / f"{name}.safetensors"
         description = extraction.run(material, encoder, graph.entities, path)
         show(two_columns(f"{name} features of {graph.name}", _rows(path, description)))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -108,7 +107,7 @@ class Extraction:
         }
 
     def _encode(self, material: Material, encoder: FeatureEncoder, finished: FinishedBatches) -> EncodedItems:
-        batches = torch.arange(len(material.items)).split(self.batch_size)
+        batches = torch.split(torch.arange(len(material.items)), self.batch_size)
         parts = []
         for number, items in enumerate(track(batches, description="Encoding", disable=not self.progress)):
             if (part := finished.load(number)) is None:
@@ -121,17 +120,19 @@ class Extraction:
         return EncodedItems(torch.cat([part.rows for part in parts]), torch.cat([part.items for part in parts]))
 
     def _encode_batch(self, material: Material, encoder: FeatureEncoder, items: Tensor) -> EncodedItems:
-        loaded = dict(self._load(material, items))
+        loads = {item: self._load(material, item) for item in items.tolist()}
+        loaded = {item: content for item, content in loads.items() if content is not None}
         rows = encoder.encode(list(loaded.values())) if loaded else torch.empty(0, 0)
         return EncodedItems(rows.contiguous(), torch.tensor(list(loaded), dtype=torch.int64))
 
-    def _load(self, material: Material, items: Tensor) -> Iterator[tuple[int, Any]]:
-        for item in items.tolist():
-            try:
-                yield item, material.load(item)
-            except InputError:
-                if self.when_unreadable == "stop":
-                    raise
+    def _load(self, material: Material, item: int) -> Any:
+        """What the encoder takes; None for an item that is skipped."""
+        try:
+            return material.load(item)
+        except InputError:
+            if self.when_unreadable == "stop":
+                raise
+            return None
 
 
 def pool(rows: Tensor, entities: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,7 +145,7 @@ def pool(rows: Tensor, entities: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Means ``(n, dim)`` and the entities ``(n,)`` that they are of, ascending.
     """
-    index, group = entities.unique(return_inverse=True)
+    index, group = torch.unique(entities, return_inverse=True)
     sums = rows.new_zeros(len(index), rows.shape[1]).index_add_(0, group, rows)
     return sums / group.bincount()[:, None], index
 

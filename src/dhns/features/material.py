@@ -82,12 +82,13 @@ class TextTable(Material):
         items, unknown = [], []
         for number, line in enumerate(lines, start=2):
             fields = line.split("\t")
-            if len(fields) != len(columns):
+            if len(fields) > len(columns):
                 raise InputError(f"{path}, line {number}: {len(fields)} columns, expected {len(columns)} as in line 1")
+            words = fields[text].strip() if len(fields) > text else ""
             if (entity := names.find(fields[0], f"{path}, line {number}")) is None:
                 unknown.append(f"line {number} ({fields[0]})")
-            elif fields[text].strip():
-                items.append(Item(entity, fields[text].strip()))
+            elif words:
+                items.append(Item(entity, words))
         if not items:
             raise InputError(f"{path}: no row has a text of an entity of the graph{_first(unknown)}")
         super().__init__(path, sorted(items, key=lambda item: -len(item.content)), unknown)

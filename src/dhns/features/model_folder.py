@@ -59,7 +59,7 @@ def find_model(model: str, revision: str | None, local_files_only: bool) -> Mode
     folder = Path(model).expanduser()
     if folder.is_dir():
         if revision is not None:
-            raise InputError(f"{folder} is a local folder, and revision={revision} is for models of the hub; leave it out")
+            raise InputError(f"{folder} is a local folder; revision={revision} is for models of the hub, leave it out")
         found = ModelFolder(folder.resolve().name, None, folder)
     else:
         found = _fetch(model, revision, local_files_only)
@@ -77,8 +77,8 @@ def _fetch(model: str, revision: str | None, local_files_only: bool) -> ModelFol
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"model '{model}' is no folder, and cannot be fetched from the Hugging Face hub: {reason} Where the network "
-            f"allows, 'hf download {model} --local-dir FOLDER' fetches it; then give model=FOLDER"
+            f"model '{model}' is no folder, and cannot be fetched from the Hugging Face hub: {reason} Where there is a "
+            f"network, 'hf download {model} --local-dir FOLDER' fetches it; then give that FOLDER as the model"
         ) from error
     return ModelFolder(model, Path(path).name, Path(path))
 

@@ -45,7 +45,7 @@ class Vocabulary:
 
     def named(self, name: str) -> list[int]:
         """The ids of what has this key or label, case ignored where nothing has it exactly; empty if nothing has."""
-        return list(self._ids.get(name) or self._ids.get(name.casefold(), ()))
+        return self._ids.get(name) or self._ids.get(name.casefold()) or []
 
     def find(self, name: str | int) -> int:
         """The id of a key, a label (case ignored when that is unique) or an id given as a number.
