@@ -35,6 +35,7 @@ PACKAGES = {
     "diffheg.optimization": "training",
     "image_encoder": "features",
     "text_encoder": "features",
+    "logger": "tracking",
 }
 SPECIAL = {"_target_", "_partial_", "_args_", "_recursive_", "_convert_"}
 
@@ -359,4 +360,4 @@ def test_single_level_generates_as_many_negatives_as_the_full_method():
 @pytest.mark.parametrize("word", ["true", "false"])
 def test_offline_is_a_switch(monkeypatch, word):
     monkeypatch.setenv("DHNS_WANDB_OFFLINE", word)
-    assert composed.__wrapped__("train", "logger=wandb").logger.offline is (word == "true")
+    assert composed.__wrapped__("train", "logger=wandb").logger.backend.offline is (word == "true")

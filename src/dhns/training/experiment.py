@@ -29,6 +29,9 @@ from dhns.ranking.evaluation import rank_triples
 from dhns.results.config_hash import config_hash
 from dhns.results.plots import plot_hardness
 from dhns.results.store import FILE_NAME, RESULT_VERSION, read_result, versions, write_json
+from dhns.tracking.callback import ShowProgress
+from dhns.tracking.content import shown_settings, shown_summary
+from dhns.tracking.tracker import Tracker, open_tracker
 from dhns.training.callbacks import BEST, LAST, checkpoints, progress
 from dhns.training.checkpoint import load_weights, read_checkpoint, require_same_graph
 from dhns.training.hardness import score_samples
@@ -61,10 +64,13 @@ def run(config: DictConfig) -> dict[str, Any]:
     graph = load_graph(config)
     protocol.check_selection(graph)
     try:
-        result = _train_and_rank(config, graph, protocol, folder)
+        with open_tracker(config.logger) as tracker:
+            result = _train_and_rank(config, graph, protocol, folder, tracker)
+            write_json(result_file, result)
+            if tracker is not None:
+                tracker.log_summary(shown_summary(result))
     finally:
         _release()
-    write_json(result_file, result)
     return result
 
 
@@ -85,7 +91,9 @@ def rank_split(module: LinkPredictionModule, split: str, show_progress: bool = F
     return metrics
 
 
-def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protocol, folder: Path) -> dict[str, Any]:
+def _train_and_rank(
+    config: DictConfig, graph: KnowledgeGraph, protocol: Protocol, folder: Path, tracker: Tracker | None
+) -> dict[str, Any]:
     # Interpolations stay as written: the checkpoint and the result hold no path of this machine.
     plain: Any = OmegaConf.to_container(config, resolve=False)
     module = LinkPredictionModule(plain, graph)
@@ -94,10 +102,14 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
     )
     select_best = protocol.select == "best_valid"
     checkpoint_folder = folder / "checkpoints"
+    callbacks = [*checkpoints(checkpoint_folder, select_best, config.stopping.patience), *progress(config.progress)]
+    if tracker is not None:
+        callbacks.append(ShowProgress(tracker, shown_settings(config) | {"config_hash": config_hash(config)}))
     trainer = _make_trainer(
         config,
         default_root_dir=folder,
-        callbacks=[*checkpoints(checkpoint_folder, select_best, config.stopping.patience), *progress(config.progress)],
+        logger=tracker or False,
+        callbacks=callbacks,
         enable_progress_bar=config.progress and sys.stdout.isatty(),
         limit_val_batches=1.0 if select_best else 0,
     )
@@ -114,7 +126,7 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
     started = time.perf_counter()
     metrics = {split: rank_split(module, split, config.progress and sys.stdout.isatty()) for split in ("valid", "test")}
     ranked = time.perf_counter() - started
-    result = {
+    return {
         "version": RESULT_VERSION,
         "system": config.system,
         "ablated": config.ablated,
@@ -142,8 +154,6 @@ def _train_and_rank(config: DictConfig, graph: KnowledgeGraph, protocol: Protoco
         "device": str(trainer.strategy.root_device),
         "versions": versions(),
     }
-    _log_summary(trainer, metrics)
-    return result
 
 
 def _make_trainer(config: DictConfig, **options: Any) -> pl.Trainer:
@@ -159,9 +169,8 @@ def _make_trainer(config: DictConfig, **options: Any) -> pl.Trainer:
             f"trainer.max_epochs is {epochs}, and the first validation comes after epoch {every} "
             "(trainer.check_val_every_n_epoch): there would be no checkpoint to rank; train longer or validate earlier"
         )
-    logger = instantiate(config.logger) if config.logger else False
     try:
-        trainer = pl.Trainer(**settings, **options, logger=logger)
+        trainer = pl.Trainer(**settings, **options)
     except (MisconfigurationException, ValueError) as error:
         raise InputError(f"the settings under 'trainer' do not work here: {error}") from error
     if trainer.world_size > 1:
@@ -201,18 +210,8 @@ def _generated_report(module: LinkPredictionModule, folder: Path) -> dict[str, A
     return {"diagnostics": module.diagnostics.report, "mean_scores": means}
 
 
-def _log_summary(trainer: pl.Trainer, metrics: dict[str, dict[str, float]]) -> None:
-    if trainer.logger is not None:
-        flat = {f"final/{split}/{key}": value for split, values in metrics.items() for key, value in values.items()}
-        trainer.logger.log_metrics({key: value for key, value in flat.items() if key.count("/") == 2})
-        trainer.logger.save()
-        trainer.logger.finalize("success")
-
-
 def _release() -> None:
-    """End a W&B run and free what a sweep's next job in this process does not need."""
-    if "wandb" in sys.modules:
-        sys.modules["wandb"].finish()
+    """Free what a sweep's next job in this process does not need."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

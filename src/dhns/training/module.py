@@ -68,7 +68,7 @@ class LinkPredictionModule(pl.LightningModule):
 
     def __init__(self, config: dict[str, Any], graph: KnowledgeGraph) -> None:
         super().__init__()
-        self.save_hyperparameters({"config": config})
+        self.save_hyperparameters({"config": config}, logger=False)
         self.automatic_optimization = False
         self.graph = graph
         nodes = OmegaConf.create(config)

@@ -43,6 +43,11 @@ class Query:
         """``head``, ``relation`` or ``tail``."""
         return next(name for name in ("head", "relation", "tail") if getattr(self, name) is None)
 
+    def describe(self, graph: KnowledgeGraph) -> str:
+        """``Norway - shares border with - ?``."""
+        parts = ((self.head, graph.entities), (self.relation, graph.relations), (self.tail, graph.entities))
+        return " - ".join("?" if part is None else names.labels[part] for part, names in parts)
+
     def triples(self, candidates: Tensor) -> Tensor:
         """``(n, 3)`` triples with each candidate ``(n,)`` in the missing place."""
         parts = [
@@ -94,13 +99,8 @@ def predict(module: LinkPredictionModule, query: Query, k: int) -> list[Answer]:
 
 def answer_table(graph: KnowledgeGraph, query: Query, answers: list[Answer]) -> Table:
     """Answers with labels."""
-    words = {
-        "head": "?" if query.head is None else graph.entities.labels[query.head],
-        "relation": "?" if query.relation is None else graph.relations.labels[query.relation],
-        "tail": "?" if query.tail is None else graph.entities.labels[query.tail],
-    }
     vocabulary = graph.relations if query.asked == "relation" else graph.entities
-    table = Table(title=f"{words['head']} - {words['relation']} - {words['tail']}")
+    table = Table(title=query.describe(graph))
     table.add_column("rank", justify="right")
     table.add_column("answer")
     table.add_column("score", justify="right")

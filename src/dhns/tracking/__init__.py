@@ -1,0 +1,1 @@
+"""Where runs are watched: Weights & Biases, TensorBoard, CSV files."""
