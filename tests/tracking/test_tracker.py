@@ -153,6 +153,15 @@ def test_a_malformed_key_keeps_the_run_offline_and_is_not_shown(monkeypatch, tmp
     assert "s3cret" not in line
 
 
+def test_disabled_by_wandb_itself_nothing_is_written(monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    backend = WeightsAndBiases(**IDENTITY, folder=str(tmp_path))
+    with caplog.at_level(logging.INFO, logger="dhns"), Tracker(backend) as tracker:
+        show_everything(tracker)
+    assert told(caplog) == ["Weights & Biases: disabled by WANDB_MODE"]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_texts_of_interpolations_are_not_shown(monkeypatch):
     monkeypatch.setenv("TOKEN", "s3cret")
     shown = shown_settings(composed("+dataset.token=${oc.env:TOKEN}", "budget=short"))

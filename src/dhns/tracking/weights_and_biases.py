@@ -69,6 +69,9 @@ class WeightsAndBiases(Backend):
             except Exception as error:  # a key of the wrong form, no network, no answer, no permission
                 reason = f"{' '.join(str(error).split())[:200]}; "
         self._begin("offline" if mode == "online" else mode)
+        if mode == "disabled":
+            log.info("Weights & Biases: disabled by WANDB_MODE")
+            return
         written = self.folder / "wandb" / Path(self._run.settings.sync_dir).name
         log.info("Weights & Biases: %srun kept offline; to send it: wandb sync %s", reason, written)
 
