@@ -127,7 +127,8 @@ def test_non_finite_scores_name_the_triple(graph, known, metric, bad, asked):
     def score_all(entity, relation, head_side):
         scores = table.all(entity, relation, head_side)
         if len(table.batches) == (4 if asked == "head" else 3):  # the second chunk, tails asked before heads
-            scores[2, 3] = bad
+            head, asked_relation, tail = graph.test[7]
+            scores[(entity == (tail if asked == "head" else head)) & (relation == asked_relation), 3] = bad
         return scores
 
     with pytest.raises(InputError) as caught:
@@ -168,3 +169,20 @@ def test_the_baseline_scores_by_training_counts(graph, known, metric):
         assert scores[2, e] == sum(r == 1 and h == e for h, r, _ in train)
     metrics = rank_triples(baseline, graph.test, known, metric)
     assert metrics["pessimistic/mrr"] < metrics["mrr"] < metrics["optimistic/mrr"]
+
+
+def test_a_query_of_several_answers_is_scored_once(graph, known):
+    """And ranks are those of each query by itself."""
+    triples = graph.test[graph.test[:, :2].unique(dim=0, return_inverse=True)[1].sort().indices]
+    heads, table = torch.zeros(len(triples), dtype=torch.bool), Table()
+    asked = []
+
+    def score_all(entity, relation, head_side):
+        asked.extend(zip(entity.tolist(), relation.tolist(), head_side.tolist(), strict=True))
+        return table.all(entity, relation, head_side)
+
+    together = rank_batch(score_all, triples, heads, known)
+    assert len(asked) == len(set(asked)) < len(triples)
+    for row in range(len(triples)):
+        alone = rank_batch(table.all, triples[row : row + 1], heads[row : row + 1], known)
+        assert [part[row].item() for part in together] == [part.item() for part in alone]

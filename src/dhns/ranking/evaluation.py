@@ -28,7 +28,7 @@ TOLERANCE = 1e-4
 def queries_per_chunk(num_entities: int, memory_bytes: int = 256 * 2**20) -> int:
     """How many queries to score at once so that their fp32 score matrix fits ``memory_bytes``; at least one.
 
-    The bound is on the matrix. Ranking adds 5 MiB to it; what a model needs to fill it is for the model to chunk.
+    The bound is on the matrix. Ranking adds 9 MiB to it; what a model needs to fill it is for the model to chunk.
     """
     return max(1, memory_bytes // (BYTES_PER_SCORE * num_entities))
 
@@ -62,21 +62,25 @@ def rank_batch(
     """
     head, relation, tail = triples.unbind(1)
     entity, answer = torch.where(head_side, tail, head), torch.where(head_side, head, tail)
+    # a query of several answers is scored once
+    key = (entity * known.num_relations + relation) * 2 + head_side
+    distinct, row = torch.unique(key, return_inverse=True)
+    place = torch.empty_like(distinct).index_copy_(0, row, torch.arange(len(row), device=row.device))
     with torch.autocast(triples.device.type, enabled=False):
-        scores = score_all(entity, relation, head_side).float()
+        scores = score_all(entity[place], relation[place], head_side[place]).float()
         expected = None if score_triples is None else score_triples(triples, head_side).float()
     try:
-        ranks = filtered_ranks(scores, answer, *known.lookup(entity, relation, head_side))
+        ranks = filtered_ranks(scores, answer, *known.lookup(entity, relation, head_side), row)
     except NonFiniteScoreError as error:
-        row = error.rows[0]
-        side = "head" if head_side[row] else "tail"
+        first = int((row == error.rows[0]).nonzero()[0])
+        side = "head" if head_side[first] else "tail"
         raise NonFiniteScoreError(
-            f"{error}, the first when asking for the {side} of '{describe(_ids(triples[row]))}'; the parameters have "
+            f"{error}, the first when asking for the {side} of '{describe(_ids(triples[first]))}'; the parameters have "
             "diverged: lower the learning rate, clip the gradients, or evaluate an earlier checkpoint",
             error.rows,
         ) from None
     if expected is not None:
-        _require_agreement(scores, answer, expected, triples, describe)
+        _require_agreement(scores, scores[row, answer], expected, triples, describe)
     return ranks
 
 
@@ -122,10 +126,10 @@ def rank_triples(
     return metric.compute()
 
 
-def _require_agreement(scores: Tensor, answer: Tensor, expected: Tensor, triples: Tensor, describe: Describe) -> None:
-    """Raise unless the answers' entries of ``scores`` equal ``expected (batch,)`` up to rounding."""
-    found = scores.gather(1, answer[:, None]).squeeze(1)
-    scale = scores.abs().max().item()
+def _require_agreement(scores: Tensor, found: Tensor, expected: Tensor, triples: Tensor, describe: Describe) -> None:
+    """Raise unless the answers' scores ``found (batch,)`` equal ``expected (batch,)`` up to rounding at this scale."""
+    lowest, highest = scores.aminmax()
+    scale = max(-lowest.item(), highest.item())
     agrees = torch.isclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE * scale)
     if not agrees.all():
         row = int((~agrees).nonzero()[0])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dhns.errors import InputError
 
-# Comparing a block of rows at a time keeps the temporaries (5 bytes a cell, so 5 MiB) inside the processor's cache.
+# Comparing a block of rows at a time keeps the temporaries (9 bytes a cell, so 9 MiB) inside the processor's cache.
 BLOCK_CELLS = 2**20
 
 
@@ -45,7 +45,9 @@ class Ranks(NamedTuple):
         return (self.optimistic + self.pessimistic).double() / 2
 
 
-def filtered_ranks(scores: Tensor, answer: Tensor, known_query: Tensor, known_entity: Tensor) -> Ranks:
+def filtered_ranks(
+    scores: Tensor, answer: Tensor, known_query: Tensor, known_entity: Tensor, row: Tensor | None = None
+) -> Ranks:
     """Rank the answers of a batch of queries in the filtered setting (Bordes et al. 2013).
 
     With the candidates ``C = entities - known answers + {answer}`` and ``s`` the scores of a query::
@@ -58,25 +60,27 @@ def filtered_ranks(scores: Tensor, answer: Tensor, known_query: Tensor, known_en
     scores this needs memory for the sparse list and one block of comparisons, never for a dense mask.
 
     Args:
-        scores: ``(batch, entities)`` floating point, higher is better.
+        scores: ``(queries, entities)`` floating point, higher is better.
         answer: ``(batch,)`` int64 entity to rank.
-        known_query: ``(known,)`` int64 row of ``scores`` of each known answer, as ``KnownAnswers.lookup`` gives it.
+        known_query: ``(known,)`` int64 place in the batch of each known answer, as ``KnownAnswers.lookup`` gives it.
         known_entity: ``(known,)`` int64 the known answer, which is left out. Repeated pairs count once, and the answer
             to rank stays in, listed or not.
+        row: ``(batch,)`` int64 row of ``scores`` of the query that each answer answers; its own if left out.
 
     Raises:
         NonFiniteScoreError: a score is NaN or infinite.
     """
     require_finite(scores)
-    answer_score = scores.gather(1, answer[:, None])
-    better, tied = _count_better_and_tied(scores, answer_score)
+    row = torch.arange(len(scores), device=scores.device) if row is None else row
+    answer_score = scores[row, answer][:, None]
+    better, tied = _count_better_and_tied(scores, row, answer_score)
 
     num_entities = scores.shape[1]
     cells = torch.unique(known_query * num_entities + known_entity)
     query, entity = cells // num_entities, cells % num_entities
     others = entity != answer[query]
     query, entity = query[others], entity[others]
-    known_score, target = scores[query, entity], answer_score[query, 0]
+    known_score, target = scores[row[query], entity], answer_score[query, 0]
     better.index_add_(0, query, -(known_score > target).long())
     tied.index_add_(0, query, -(known_score == target).long())
     left_out = torch.zeros_like(better).index_add_(0, query, torch.ones_like(query))
@@ -99,14 +103,15 @@ def require_finite(scores: Tensor) -> None:
         raise NonFiniteScoreError(f"{len(rows)} of {len(scores)} queries have scores that are NaN or infinite", rows)
 
 
-def _count_better_and_tied(scores: Tensor, answer_score: Tensor) -> tuple[Tensor, Tensor]:
-    """Per row, how many scores exceed and how many equal ``answer_score (batch, 1)``; the answer counts as tied."""
-    rows = max(1, BLOCK_CELLS // scores.shape[1])
-    better = scores.new_empty(len(scores), dtype=torch.int64)
-    tied = torch.empty_like(better)
-    for start in range(0, len(scores), rows):
-        block = slice(start, start + rows)
+def _count_better_and_tied(scores: Tensor, row: Tensor, answer_score: Tensor) -> tuple[Tensor, Tensor]:
+    """Per answer, how many scores of its row exceed and how many equal ``answer_score (batch, 1)``."""
+    size = max(1, BLOCK_CELLS // scores.shape[1])
+    better = torch.empty_like(row)
+    tied = torch.empty_like(row)
+    for start in range(0, len(row), size):
+        block = slice(start, start + size)
+        found = scores[row[block]]
         # int32 sums: bool tensors are cast before they are summed, and half the width is twice as fast
-        better[block] = (scores[block] > answer_score[block]).sum(1, dtype=torch.int32)
-        tied[block] = (scores[block] == answer_score[block]).sum(1, dtype=torch.int32)
+        better[block] = (found > answer_score[block]).sum(1, dtype=torch.int32)
+        tied[block] = (found == answer_score[block]).sum(1, dtype=torch.int32)
     return better, tied
