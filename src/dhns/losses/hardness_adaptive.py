@@ -25,12 +25,10 @@ class GeneratedScores:
         score: ``(L, K, B)`` what the loss sees: K kinds of corruption (tail, head, perhaps both; times the views when
             they are scored separately).
         weight: ``(K, B)`` 1 where the negative exists, 0 where its view is missing.
-        by_view: ``(L, 2, B)`` per view, without gradients, for the diagnostics.
     """
 
     score: Tensor
     weight: Tensor
-    by_view: dict[str, Tensor]
 
 
 class HardnessAdaptiveLoss(nn.Module):
@@ -73,33 +71,24 @@ class HardnessAdaptiveLoss(nn.Module):
 
     def score(self, negatives: GeneratedNegatives, encoder: EntityEncoder, scorer: Scorer) -> GeneratedScores:
         """Score generated negatives against the observed, fused ends of their positives."""
-        positives = negatives.positives
-        observed = torch.stack([positives.head.joint, positives.tail.joint])
-        head_side = positives.head_side()
-        relation = torch.stack([scorer.directed(positives.relation, side) for side in head_side])
-        query = scorer.query(observed, relation)
-
-        def kinds(generated: Tensor) -> Tensor:
-            """``(L, K, B)`` scores of every kind of corruption with generated embeddings ``(L, 2, B, D)``."""
-            score = scorer.match(query, generated)
-            if not self.corrupt_both:
-                return score
-            both = scorer.match(scorer.query(generated[:, 1], relation[0]), generated[:, 0])
-            return torch.cat([score, both[:, None]], dim=1)
-
-        by_view = {name: kinds(view) for name, view in negatives.views.items()}
-        present = torch.stack(list(negatives.present.values())).to(query.dtype)
+        present = torch.stack(list(negatives.present.values())).to(negatives.positives.relation.dtype)
+        if self.joint_scoring == "fused":
+            score = self._kinds(negatives, scorer, [encoder.fuse(negatives.views, negatives.present)])[0]
+            return GeneratedScores(score, torch.ones_like(score[0]))
+        by_view = self._kinds(negatives, scorer, list(negatives.views.values()))
         if self.joint_scoring == "separate":
-            score = torch.cat(list(by_view.values()), dim=1)
-            weight = present.repeat_interleave(score.shape[1] // len(by_view), dim=0)
-        elif self.joint_scoring == "mean_score":
-            stacked = torch.stack(list(by_view.values()), dim=2)
-            score = (stacked * present).sum(2) / present.sum(0)
-            weight = torch.ones_like(score[0])
-        else:
-            score = kinds(encoder.fuse(negatives.views, negatives.present))
-            weight = torch.ones_like(score[0])
-        return GeneratedScores(score, weight, {name: value[:, :2].detach() for name, value in by_view.items()})
+            return GeneratedScores(torch.cat(by_view, dim=1), present.repeat_interleave(by_view[0].shape[1], dim=0))
+        score = (torch.stack(by_view, dim=2) * present).sum(2) / present.sum(0)
+        return GeneratedScores(score, torch.ones_like(score[0]))
+
+    def _kinds(self, negatives: GeneratedNegatives, scorer: Scorer, generated: list[Tensor]) -> list[Tensor]:
+        """``(L, K, B)`` scores of every kind of corruption, for each of some generated embeddings ``(L, 2, B, D)``."""
+        query, relation = _queries(negatives, scorer)
+        scores = [match_each(scorer, query, entities) for entities in generated]
+        if not self.corrupt_both:
+            return scores
+        both = [match_each(scorer, scorer.query(e[:, 1], relation[0]), e[:, 0][None])[0] for e in generated]
+        return [torch.cat([score, ends[:, None]], dim=1) for score, ends in zip(scores, both, strict=True)]
 
     def terms(
         self, positive: Tensor, scores: GeneratedScores, levels: tuple[HardnessLevel, ...], scorer: Scorer
@@ -132,3 +121,29 @@ class HardnessAdaptiveLoss(nn.Module):
         """The sum of all terms."""
         attracted, repelled = self.terms(positive, scores, levels, scorer)
         return (attracted + repelled).sum()
+
+
+@torch.no_grad()
+def scores_by_view(negatives: GeneratedNegatives, scorer: Scorer) -> dict[str, Tensor]:
+    """``(L, 2, B)`` scores of generated tails and heads in each view alone, for diagnostics."""
+    query, _ = _queries(negatives, scorer)
+    return {name: match_each(scorer, query, view) for name, view in negatives.views.items()}
+
+
+def match_each(scorer: Scorer, query: Tensor, candidates: Tensor) -> Tensor:
+    """``(L, S, B)`` matches of queries ``(S, B, Q)`` with L candidates of their own each, ``(L, S, B, D)``.
+
+    As candidates are the rows of a table for `Scorer.match_indexed`, no differences or products are kept in memory.
+    """
+    count = query[..., 0].numel()
+    own = torch.arange(len(candidates) * count, device=query.device).view(len(candidates), count).T
+    score = scorer.match_indexed(query.flatten(0, -2), candidates.flatten(0, -2), own)
+    return score.T.reshape(candidates.shape[:-1])
+
+
+def _queries(negatives: GeneratedNegatives, scorer: Scorer) -> tuple[Tensor, Tensor]:
+    """``(2, B, Q)`` queries of the observed ends for tails and heads, and the relations ``(2, B, R)`` in them."""
+    positives = negatives.positives
+    observed = torch.stack([positives.head.joint, positives.tail.joint])
+    relation = torch.stack([scorer.directed(positives.relation, side) for side in positives.head_side()])
+    return scorer.query(observed, relation), relation

@@ -10,7 +10,6 @@ from torch.nn.functional import cosine_similarity
 
 from dhns.diffheg.levels import HardnessLevel
 from dhns.diffheg.negatives import GeneratedNegatives
-from dhns.losses.hardness_adaptive import GeneratedScores
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class LevelDiagnostics:
     def measure(
         self,
         generated: GeneratedNegatives,
-        scores: GeneratedScores,
+        by_view: dict[str, Tensor],
         terms: Tensor,
         sampled_term: Tensor,
         embeddings: Tensor,
@@ -43,7 +42,7 @@ class LevelDiagnostics:
 
         Args:
             generated: the negatives.
-            scores: their scores.
+            by_view: their scores, as `scores_by_view` gives them.
             terms: ``(L,)`` negative terms of the levels, with their graph.
             sampled_term: negative term of the sampled negatives, with its graph.
             embeddings: ``(U, D)`` what both are differentiated by.
@@ -58,7 +57,7 @@ class LevelDiagnostics:
             name, term = f"level_{time:g}", terms[positions].sum()
             report[f"{name}/loss_share"] = weight * float(term.detach()) / max(total, 1e-30)
             report[f"{name}/gradient"] = _gradient_norm(term, embeddings)
-            for view, mean, cosine in _by_view(generated, scores, positions):
+            for view, mean, cosine in _by_view(generated, by_view, positions):
                 report[f"{name}/{view}/score"] = mean
                 report[f"{name}/{view}/cosine"] = cosine
         self.report = report
@@ -83,7 +82,7 @@ def _gradient_norm(term: Tensor, embeddings: Tensor) -> float:
 
 
 def _by_view(
-    generated: GeneratedNegatives, scores: GeneratedScores, positions: list[int]
+    generated: GeneratedNegatives, by_view: dict[str, Tensor], positions: list[int]
 ) -> list[tuple[str, float, float]]:
     """View, mean score and mean cosine to the true entity at one level; of views that the step's positives have."""
     rows = []
@@ -92,6 +91,6 @@ def _by_view(
             continue
         true = torch.stack([generated.positives.tail.views[name], generated.positives.head.views[name]])
         cosine = cosine_similarity(generated.views[name][positions], true.detach(), dim=-1)[..., mask]
-        score = scores.by_view[name][positions][..., mask]
+        score = by_view[name][positions][..., mask]
         rows.append((name, float(score.mean()), float(cosine.mean())))
     return rows

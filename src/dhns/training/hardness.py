@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from dhns.losses.hardness_adaptive import scores_by_view
 from dhns.negatives.uniform import UniformSampler
 from dhns.randomness import stream
 from dhns.training.scoring import score_negatives
@@ -39,11 +40,12 @@ def score_samples(module: LinkPredictionModule, triples: Tensor) -> dict[str, Te
     samples = {"true": positive, "sampled": negative.flatten()}
     generated = module.generator.generate(batch.positives(), generator)
     scores = module.hardness_loss.score(generated, module.model.encoder, module.model.scorer)
+    by_view = scores_by_view(generated, module.model.scorer)
     levels = module.generator.levels
     for time in dict.fromkeys(level.time for level in levels):
         # several chains may be tapped at the same time: they are one level
         positions = [position for position, level in enumerate(levels) if level.time == time]
         samples[f"level_{time:g}"] = scores.score[positions][:, scores.weight > 0].flatten()
-        for view, by_level in scores.by_view.items():
+        for view, by_level in by_view.items():
             samples[f"level_{time:g}/{view}"] = by_level[positions][..., generated.present[view]].flatten()
     return {name: score.cpu() for name, score in samples.items() if len(score) > 0}

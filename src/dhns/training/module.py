@@ -20,7 +20,7 @@ from dhns.graph.fingerprint import fingerprint
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.protocol import known_triples
-from dhns.losses.hardness_adaptive import HardnessAdaptiveLoss
+from dhns.losses.hardness_adaptive import HardnessAdaptiveLoss, scores_by_view
 from dhns.losses.loss import AllEntityLoss, SampledLoss
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.sampler import NegativeSampler
@@ -191,8 +191,9 @@ class LinkPredictionModule(pl.LightningModule):
         loss: Tensor = (attracted + terms).sum()
         self.log("train/loss_generated", loss.detach(), on_step=False, on_epoch=True)
         if batch_idx == 0:
+            by_view = scores_by_view(generated, scorer)
             report = self.diagnostics.measure(
-                generated, scores, terms, step.repelled, step.encoded.joint, self.generated_weight
+                generated, by_view, terms, step.repelled, step.encoded.joint, self.generated_weight
             )
             self.log_dict(report, on_step=False, on_epoch=True)
             self.diagnostics.warn_if_dead(self.current_epoch)
