@@ -10,6 +10,7 @@ ROWS ?=
 PROTOCOL ?= clean
 BUDGET ?= full
 JOBS ?= 1
+BENCH_RESULTS ?= results/bench
 
 .PHONY: setup demo test test-features lint bench wheel-test audit-dependencies clean
 .PHONY: reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5
@@ -55,8 +56,16 @@ audit-dependencies:
 	$(VENV)-audit/bin/pip install --quiet pip-audit
 	$(VENV)-audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
-bench: setup
-	$(BIN)/python scripts/bench.py
+# The project beside PyKEEN, which gets an environment of its own; docs/performance.md, "How to measure". Choose by
+# WORK="rotate_mkg_y rank_rotate" REPEATS=5 THREADS=1; results go to $(BENCH_RESULTS)/<commit>.
+bench: setup .venv-bench/.installed
+	$(if $(THREADS),OMP_NUM_THREADS=$(THREADS)) $(BIN)/python -m benchmarks $(WORK) --results $(BENCH_RESULTS) \
+		$(if $(REPEATS),--repeats $(REPEATS))
+
+.venv-bench/.installed: benchmarks/requirements.txt constraints.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --constraint constraints.txt --requirement benchmarks/requirements.txt
+	touch $@
 
 # make reproduce-table2 .. reproduce-table5: run what the table lacks, then render it into $(OUTPUTS)/tableN. Choose by
 # DATASETS=mkg_w,mkg_y ROWS=transe,dhns SEEDS=0,1,2 PROTOCOL=as_published BUDGET=smoke|short|full JOBS=4. The data sets of

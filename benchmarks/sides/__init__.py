@@ -1,0 +1,1 @@
+"""What the processes do: the project, PyKEEN, plain dense torch, commands, the machine."""
