@@ -107,10 +107,13 @@ class Process:
         """Let the side work once.
 
         Raises:
-            SideFailedError: the process ended instead of answering.
+            SideFailedError: the process could not be started, or ended instead of answering.
         """
         if self._process is None:
-            self._process = self._start()
+            try:
+                self._process = self._start()
+            except FileNotFoundError:
+                raise SideFailedError("its environment is not there; make bench sets it up") from None
         try:
             self._write("go")
             answer = self._process.stdout.readline()  # type: ignore[union-attr]

@@ -30,8 +30,11 @@ def load_before() -> float | None:
 def all_versions(peers_python: str) -> dict[str, dict[str, str]]:
     """Of the packages of the project, and of those of the peers in their environment."""
     code = "import sys\nfrom importlib.metadata import version\nfor name in sys.argv[1:]: print(version(name))"
-    found = subprocess.run([peers_python, "-c", code, *PEERS], capture_output=True, text=True, check=False)
-    numbers = found.stdout.split() if found.returncode == 0 else ["not installed"] * len(PEERS)
+    try:
+        found = subprocess.run([peers_python, "-c", code, *PEERS], capture_output=True, text=True, check=True)
+        numbers = found.stdout.split()
+    except (OSError, subprocess.CalledProcessError):
+        numbers = ["not installed"] * len(PEERS)
     return {"project": versions(), "peers": dict(zip(PEERS, numbers, strict=True))}
 
 

@@ -82,7 +82,7 @@ def _side(found: Measured) -> dict[str, Any]:
 
 
 def _ratio(ratios: dict[str, float], label: str) -> str:
-    return f"{ratios[label]:.2f}" if label in ratios else ""
+    return _figure(ratios[label]) if label in ratios else ""
 
 
 def _figure(value: float) -> str:

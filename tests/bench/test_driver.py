@@ -59,6 +59,14 @@ def test_a_side_that_fails_says_why_and_leaves_the_others_alone():
     assert "out of memory, say" in rendered(work, found)
 
 
+def test_without_their_environment_the_peers_fail_and_say_what_sets_it_up(tmp_path):
+    peer = Side("b", f"{FAKES}:sleeps", {"seconds": 0}, peer=True)
+    work = Work("t", "s", [side("a", "sleeps", seconds=0), peer])
+    ours, theirs = measure(work, sys.executable, str(tmp_path / "none" / "python"), 1)
+    assert len(ours.values) == 1
+    assert "make bench" in theirs.failure
+
+
 def rendered(work, found):
     text = io.StringIO()
     Console(width=160, file=text).print(table("name", work, found))
@@ -71,9 +79,8 @@ def test_ratios_are_speeds_relative_to_the_baseline(unit, expected):
     found = run(Work("t", unit, [side("a", "sleeps", seconds=0), side("b", "sleeps", seconds=0)]), repeats=1)
     found[0].values, found[1].values = [0.5, 0.5, 9.0], [2.0]
     assert times_as_fast(work, found) == expected
-    text = rendered(work, found)
-    assert f"{expected['a']:.2f}" in text
-    assert "0.5 .. 9" in text
+    cells = [cell.strip() for cell in rendered(work, found).splitlines()[4].split("│")]
+    assert cells[1:5] == ["a", "0.5", "0.5 .. 9", f"{expected['a']:.3g}"]
 
 
 def test_a_quoted_figure_may_be_the_baseline_and_is_marked():
