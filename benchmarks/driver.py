@@ -109,16 +109,10 @@ class Process:
         Raises:
             SideFailedError: the process could not be started, or ended instead of answering.
         """
+        lines = "go\n"
         if self._process is None:
-            try:
-                self._process = self._start()
-            except FileNotFoundError:
-                raise SideFailedError("its environment is not there; make bench sets it up") from None
-        try:
-            self._write("go")
-            answer = self._process.stdout.readline()  # type: ignore[union-attr]
-        except BrokenPipeError:
-            answer = ""
+            self._process, lines = self._start(), self._job() + lines
+        answer = _ask(self._process, lines)
         if not answer:
             self._process.wait()
             raise SideFailedError(self._last_words())
@@ -132,29 +126,39 @@ class Process:
         self._log.close()
 
     def _start(self) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [self._python, "-m", "benchmarks.worker", self.side.target],
-            cwd=REPOSITORY,
-            env=os.environ | self.side.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
-        self._process = process
-        folder = {} if self.side.folder is None else {"folder": str(self.side.folder)}
-        self._write(json.dumps(self.side.job | folder))
-        return process
+        try:
+            return subprocess.Popen(
+                [self._python, "-m", "benchmarks.worker", self.side.target],
+                cwd=REPOSITORY,
+                env=os.environ | self.side.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                text=True,
+            )
+        except FileNotFoundError:
+            raise SideFailedError("its environment is not there; make bench sets it up") from None
 
-    def _write(self, line: str) -> None:
-        stream = self._process.stdin  # type: ignore[union-attr]
-        stream.write(line + "\n")  # type: ignore[union-attr]
-        stream.flush()  # type: ignore[union-attr]
+    def _job(self) -> str:
+        folder = {} if self.side.folder is None else {"folder": str(self.side.folder)}
+        return json.dumps(self.side.job | folder) + "\n"
 
     def _last_words(self) -> str:
         self._log.seek(0)
         lines = [line.strip() for line in self._log if line.strip()]
         return lines[-1] if lines else "ended without a word"
+
+
+def _ask(process: subprocess.Popen[str], lines: str) -> str:
+    """The line that answers some lines; empty if the process has ended."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(lines)
+        process.stdin.flush()
+    except BrokenPipeError:
+        return ""
+    return process.stdout.readline()
 
 
 def measure(work: Work, python: str, peers_python: str, repeats: int) -> list[Measured]:
