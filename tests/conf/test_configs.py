@@ -29,6 +29,7 @@ PACKAGES = {
     "dataset": "graph",
     "source": "sources",
     "protocol": "graph",
+    "missing": "graph",
     "optimization": "training",
     "diffheg.generator": "diffheg",
     "diffheg.loss": "losses",

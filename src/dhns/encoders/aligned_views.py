@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, WhenMissing
+from dhns.encoders.encoder import STRUCTURE, Absent, Encoded, EntityEncoder, WhenMissing
 from dhns.encoders.feature_views import FeatureViews, needed_modalities, sum_of_present
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.scorers.scorer import Scorer
@@ -37,6 +37,7 @@ class AlignedViews(EntityEncoder):
         scorer: fixes the width D of a view and the initialisation.
         modalities: which modalities to use; all of the graph's when null.
         when_missing: one of ``modalities`` that the graph lacks; see `choose_modalities`.
+        absent: what stands for features that an entity lacks; see `Absent`.
         alignment: weight of the alignment.
         radius: Euclidean length of the noise at most, in the units of a view; 0 trains without noise.
     """
@@ -47,6 +48,7 @@ class AlignedViews(EntityEncoder):
         scorer: Scorer,
         modalities: Sequence[str] | None = None,
         when_missing: WhenMissing = "stop",
+        absent: Absent = "mask",
         alignment: float = 1.0,
         radius: float = 0.1,
     ) -> None:
@@ -57,7 +59,7 @@ class AlignedViews(EntityEncoder):
         self.projection = nn.Linear(self.width, self.width)
         nn.init.eye_(self.projection.weight)
         nn.init.zeros_(self.projection.bias)
-        self.features = FeatureViews(graph, names, self.width)
+        self.features = FeatureViews(graph, names, self.width, absent)
         self.noise = nn.Parameter(torch.zeros(self.num_entities, self.width)) if radius else None
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:

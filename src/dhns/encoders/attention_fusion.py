@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dhns.encoders.encoder import (
     STRUCTURE,
+    Absent,
     Encoded,
     EntityEncoder,
     FeatureTable,
@@ -30,6 +31,7 @@ class AttentionFusion(EntityEncoder):
         scorer: fixes the width and the initialisation.
         modalities: which modalities to use; all of the graph's when null.
         when_missing: one of ``modalities`` that the graph lacks; see `choose_modalities`.
+        absent: what stands for features that an entity lacks; see `Absent`.
         train_features: fine-tune the raw features too, as the DHNS code does.
         fusion: ``attention``, or ``structure``: the joint embedding is the structural view alone, and other views serve
             only a generator of negatives, as in the DHNS code's DistMult.
@@ -41,6 +43,7 @@ class AttentionFusion(EntityEncoder):
         scorer: Scorer,
         modalities: Sequence[str] | None = None,
         when_missing: WhenMissing = "stop",
+        absent: Absent = "mask",
         train_features: bool = False,
         fusion: Literal["attention", "structure"] = "attention",
     ) -> None:
@@ -50,7 +53,9 @@ class AttentionFusion(EntityEncoder):
         self.view_names = (STRUCTURE, *names)
         self.attention = nn.Linear(self.width, 1, bias=False)
         self.projections = nn.ModuleDict({n: nn.Linear(graph.modalities[n].dim, self.width) for n in names})
-        self.features = nn.ModuleDict({name: FeatureTable(graph.modalities[name], train_features) for name in names})
+        self.features = nn.ModuleDict(
+            {name: FeatureTable(graph.modalities[name], train_features, absent) for name in names}
+        )
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
         structure, everywhere = self.structural_view(entity)

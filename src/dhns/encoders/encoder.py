@@ -21,6 +21,10 @@ STRUCTURE = "structure"
 WhenMissing = Literal["stop", "use_available"]
 """What a model does on a graph that lacks a modality which the model is defined on."""
 
+Absent = Literal["mask", "zero", "mean", "learned"]
+"""What stands for the features of an entity that lacks a modality: nothing, the view is left out (``mask``); or a row
+that makes the view a present one: zeros, the mean of the features that there are, or one learned row (``learned``)."""
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -97,29 +101,49 @@ class FeatureTable(nn.Module):
     """Raw features of one modality: frozen, outside of the optimizer and the checkpoint, unless ``trainable``.
 
     Frozen features stay as they are stored, half precision or mapped from a file; rows become float32 as they are read.
+
+    Args:
+        modality: V features.
+        trainable: fine-tune a copy of them.
+        absent: see `Absent`; the learned row starts at zero.
     """
 
     features: Tensor
     present: Tensor
+    stand_in: Tensor | None
 
-    def __init__(self, modality: Modality, trainable: bool = False) -> None:
+    def __init__(self, modality: Modality, trainable: bool = False, absent: Absent = "mask") -> None:
         super().__init__()
+        self.absent = absent
         if trainable:
             # a copy: training must not change the graph, nor the fingerprint of its features
             self.features = nn.Parameter(modality.features.to(torch.float32, copy=True))
         else:
             self.register_buffer("features", modality.features, persistent=False)
         self.register_buffer("present", modality.present, persistent=False)
+        if absent == "learned":
+            self.stand_in = nn.Parameter(torch.zeros(modality.dim))
+        else:
+            self.register_buffer("stand_in", _mean_row(modality) if absent == "mean" else None, persistent=False)
 
     def forward(self, entity: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """``(U, dim)`` features and ``(U,)`` bool presence of the entities ``(U,)``, or of all."""
-        if entity is None:
-            return _at_least_float32(self.features), self.present
-        return _at_least_float32(self.features[entity]), self.present[entity]
+        """``(U, V)`` features and ``(U,)`` bool presence of the entities ``(U,)``, or of all."""
+        tables = self.features, self.present
+        features, present = tables if entity is None else (table[entity] for table in tables)
+        features = _at_least_float32(features)
+        if self.stand_in is not None:
+            features = torch.where(present[:, None], features, self.stand_in)
+        return features, present if self.absent == "mask" else torch.ones_like(present)
 
 
 def _at_least_float32(rows: Tensor) -> Tensor:
     return rows.to(torch.promote_types(rows.dtype, torch.float32))
+
+
+def _mean_row(modality: Modality) -> Tensor:
+    """``(V,)`` mean of the features that there are."""
+    rows = _at_least_float32(modality.features[modality.present])
+    return rows.sum(0) / max(1, len(rows))
 
 
 def choose_modalities(

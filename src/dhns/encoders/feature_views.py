@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from dhns.encoders.encoder import FeatureTable, WhenMissing, choose_modalities
+from dhns.encoders.encoder import Absent, FeatureTable, WhenMissing, choose_modalities
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 
@@ -19,11 +19,12 @@ class FeatureViews(nn.Module):
         graph: brings the features.
         modalities: names.
         width: D of a view.
+        absent: what stands for features that an entity lacks; see `Absent`.
     """
 
-    def __init__(self, graph: KnowledgeGraph, modalities: Sequence[str], width: int) -> None:
+    def __init__(self, graph: KnowledgeGraph, modalities: Sequence[str], width: int, absent: Absent) -> None:
         super().__init__()
-        self.tables = nn.ModuleDict({name: FeatureTable(graph.modalities[name]) for name in modalities})
+        self.tables = nn.ModuleDict({name: FeatureTable(graph.modalities[name], absent=absent) for name in modalities})
         self.projections = nn.ModuleDict({n: nn.Linear(graph.modalities[n].dim, width) for n in modalities})
 
     def forward(self, entity: Tensor | None = None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

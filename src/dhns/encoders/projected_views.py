@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, WhenMissing
+from dhns.encoders.encoder import STRUCTURE, Absent, Encoded, EntityEncoder, WhenMissing
 from dhns.encoders.feature_views import FeatureViews, needed_modalities, sum_of_present
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.scorers.scorer import Scorer
@@ -35,6 +35,7 @@ class ProjectedViews(EntityEncoder):
         scorer: fixes the width D of a view and the initialisation.
         modalities: which modalities to use; all of the graph's when null.
         when_missing: one of ``modalities`` that the graph lacks; see `choose_modalities`.
+        absent: what stands for features that an entity lacks; see `Absent`.
         multimodal: ``separate``, ``parts`` or ``concatenated``.
         with_sum: append ``structure + view 1``, which TBKGC's fifth energy compares.
 
@@ -48,6 +49,7 @@ class ProjectedViews(EntityEncoder):
         scorer: Scorer,
         modalities: Sequence[str] | None = None,
         when_missing: WhenMissing = "stop",
+        absent: Absent = "mask",
         multimodal: Literal["separate", "parts", "concatenated"] = "separate",
         with_sum: bool = False,
     ) -> None:
@@ -55,7 +57,7 @@ class ProjectedViews(EntityEncoder):
         names, self.missing = needed_modalities(graph, modalities, when_missing)
         self.multimodal, self.with_sum = multimodal, with_sum
         self.view_names = (STRUCTURE, *names)
-        self.features = FeatureViews(graph, names, self.width)
+        self.features = FeatureViews(graph, names, self.width, absent)
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
         structure, everywhere = self.structural_view(entity)

@@ -13,6 +13,8 @@ from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph, Vocabulary
 def fingerprint(graph: KnowledgeGraph) -> dict[str, str]:
     """Hexadecimal SHA-256 of each split, ``filter_only``, the ``entities`` and ``relations`` keys, and ``modality/*``.
 
+    ``removed/*`` are of the masks of entities that lost a modality on purpose: equal masks, equal hashes.
+
     Names and labels of the graph do not count; the order of rows does.
     """
     prints = {split: _digest(graph.split(split)) for split in SPLITS}
@@ -21,6 +23,8 @@ def fingerprint(graph: KnowledgeGraph) -> dict[str, str]:
     prints["relations"] = key_fingerprint(graph.relations)
     for name, modality in graph.modalities.items():
         prints[f"modality/{name}"] = _digest(modality.features, modality.present)
+    for name, mask in graph.removed.items():
+        prints[f"removed/{name}"] = _digest(mask)
     return prints
 
 

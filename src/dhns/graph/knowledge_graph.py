@@ -94,6 +94,7 @@ class KnowledgeGraph:
         train, valid, test: ``(n, 3)`` int64 rows ``(head, relation, tail)``.
         modalities: name (``visual``, ``textual``, or any other) to features.
         filter_only: ``(n, 3)`` true triples of no split, known to the ranker only.
+        removed: by modality, the ``(entities,)`` bool mask of those that lost it on purpose.
         notes: what was done to the published data, in words, for the result file.
     """
 
@@ -105,10 +106,12 @@ class KnowledgeGraph:
     test: Tensor
     modalities: Mapping[str, Modality] = field(default_factory=dict)
     filter_only: Tensor = field(default_factory=lambda: torch.empty(0, 3, dtype=torch.int64))
+    removed: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "modalities", MappingProxyType(dict(self.modalities)))
+        for name in ("modalities", "removed"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property
     def num_entities(self) -> int:
@@ -139,6 +142,14 @@ class KnowledgeGraph:
         seen = torch.zeros(self.num_entities, dtype=torch.bool)
         seen[self.train[:, [0, 2]].flatten()] = True
         return seen
+
+    @cached_property
+    def lost_modality(self) -> Tensor:
+        """``(entities,)`` bool: the entity lost a modality on purpose."""
+        lost = torch.zeros(self.num_entities, dtype=torch.bool)
+        for mask in self.removed.values():
+            lost |= mask
+        return lost
 
     def describe(self, triple: tuple[int, int, int]) -> str:
         """A triple in words: ``Norway - shares border with - Sweden``."""

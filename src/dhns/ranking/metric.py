@@ -1,4 +1,4 @@
-"""Link-prediction metrics over per-query ranks: per tie rule, side, relation category and novelty of the entities."""
+"""Link-prediction metrics over per-query ranks: per tie rule, side, relation category and kind of entities."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Records(NamedTuple):
     head_side: Tensor
     category: Tensor
     seen: Tensor
+    lost: Tensor
     optimistic: Tensor
     pessimistic: Tensor
     candidates: Tensor
@@ -33,19 +34,21 @@ class Records(NamedTuple):
 class LinkPredictionMetric(Metric):
     """Filtered link-prediction metrics of a split, both sides of every triple.
 
-    One record per query is kept (7 integers), not its scores, and records of one query count once: the samples that a
+    One record per query is kept (8 integers), not its scores, and records of one query count once: the samples that a
     distributed sampler repeats to even out the processes change nothing.
 
     ``compute`` returns a flat dictionary. The headline ``mrr``, ``mr``, ``amri`` and ``hits@k`` are of realistic ranks
     over both sides, ``queries`` of them. The same keys behind ``head/``, ``tail/``, ``1-N/``, ``1-N/tail/``, ...,
     ``seen/`` and ``unseen/`` are of realistic ranks over a slice; a slice without queries has none. ``head/`` asks for
-    the head; ``unseen/`` triples hold an entity of no training triple. Behind ``optimistic/`` and ``pessimistic/``
+    the head; ``unseen/`` triples hold an entity of no training triple. Where modalities were taken away, ``lost/``
+    triples hold an entity that lost one, and ``kept/`` are the others. Behind ``optimistic/`` and ``pessimistic/``
     stand the other tie rules, over both sides.
 
     Args:
         category: ``(relations,)`` int64, indices into ``CATEGORIES``, as ``relation_category`` gives them.
         seen_entities: ``(entities,)`` bool, as ``KnowledgeGraph.seen_entities`` gives it.
         hits: the k of ``hits@k``.
+        lost_modality: ``(entities,)`` bool, as ``KnowledgeGraph.lost_modality`` gives it; nobody when null.
         **kwargs: of ``torchmetrics.Metric``.
     """
 
@@ -56,14 +59,22 @@ class LinkPredictionMetric(Metric):
     records: list[Tensor]
     category: Tensor
     seen_entities: Tensor
+    lost_modality: Tensor
 
     def __init__(
-        self, category: Tensor, seen_entities: Tensor, hits: Sequence[int] = (1, 3, 10), **kwargs: Any
+        self,
+        category: Tensor,
+        seen_entities: Tensor,
+        hits: Sequence[int] = (1, 3, 10),
+        lost_modality: Tensor | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.hits = tuple(hits)
         self.register_buffer("category", category, persistent=False)
         self.register_buffer("seen_entities", seen_entities, persistent=False)
+        lost_modality = torch.zeros_like(seen_entities) if lost_modality is None else lost_modality
+        self.register_buffer("lost_modality", lost_modality, persistent=False)
         self.add_state("records", default=[], dist_reduce_fx="cat")
 
     def update(self, triples: Tensor, head_side: Tensor, ranks: Ranks, query: Tensor) -> None:
@@ -77,7 +88,8 @@ class LinkPredictionMetric(Metric):
         """
         head, relation, tail = triples.unbind(1)
         seen = self.seen_entities[head] & self.seen_entities[tail]
-        columns = Records(query, head_side, self.category[relation], seen, *ranks)
+        lost = self.lost_modality[head] | self.lost_modality[tail]
+        columns = Records(query, head_side, self.category[relation], seen, lost, *ranks)
         self.records.append(torch.stack([column.long() for column in columns], dim=1))
 
     def compute(self) -> dict[str, float]:
@@ -140,6 +152,10 @@ def _slices(records: Records) -> Iterator[tuple[str, Tensor]]:
             yield f"{name}/{side}", inside & asked
     yield "seen", seen
     yield "unseen", ~seen
+    lost = records.lost.bool()
+    if lost.any():
+        yield "kept", ~lost
+        yield "lost", lost
 
 
 def _prefixed(name: str, values: dict[str, float]) -> dict[str, float]:

@@ -15,6 +15,8 @@ IGNORED = frozenset({"hydra", "paths", "logger", "progress", "run_dir", "force",
 IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "log_every_n_steps"})
 BUDGET = frozenset({"budget", "epochs", "validations", "valid_triples"})
 """Settings that matter only through those that they set, `SET_BY_BUDGET`."""
+NEUTRAL = {"missing": {}, "encoder.absent": "mask"}
+"""Settings younger than stored results, and the values at which they change nothing: there the hash leaves them out."""
 SET_BY_BUDGET = ("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples")
 
 
@@ -36,5 +38,10 @@ def config_hash(config: DictConfig) -> str:
         for key, value in trainer.items()
         if key not in IGNORED_OF_TRAINER and not str(key).startswith("enable_")
     }
+    for key, value in NEUTRAL.items():
+        group, _, name = key.rpartition(".")
+        holder = settings.get(group, {}) if group else settings
+        if holder.get(name) == value:
+            del holder[name]
     text = json.dumps([RESULT_VERSION, settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

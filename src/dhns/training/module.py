@@ -96,7 +96,7 @@ class LinkPredictionModule(pl.LightningModule):
             self._build_generator(nodes.diffheg)
         self.known = KnownAnswers(known_triples(graph), graph.num_entities, graph.num_relations)
         category = relation_category(graph.train, graph.num_relations)
-        self.metric = LinkPredictionMetric(category=category, seen_entities=graph.seen_entities)
+        self.metric = LinkPredictionMetric(category, graph.seen_entities, lost_modality=graph.lost_modality)
         self._table: Tensor | None = None
 
     def _build_generator(self, config: DictConfig) -> None:
