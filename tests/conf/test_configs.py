@@ -160,6 +160,8 @@ ADDED = {
     "diffheg.loss.joint_scoring=bogus": "joint_scoring is 'bogus'; expected mean_score, fused, separate",
     "diffheg.generator.prediction=bogus": "prediction is 'bogus'; expected noise, velocity",
     "diffheg.generator.schedule.kind=bogus": "schedule.kind is 'bogus'; expected ",
+    "missing=random missing.strategy=bogus": "missing.strategy is 'bogus'; expected random, low_degree, high_degree",
+    "encoder.absent=bogus": "encoder.absent is 'bogus'; expected mask, zero, mean, learned",
     "encoder.fusion=bogus": "encoder.fusion is 'bogus'; expected ",
     "scorer=transe scorer.condition_sign=bogus": "condition_sign is 'bogus'; expected ",
     "negatives=uniform negatives.sides=bogus": "negatives.sides is 'bogus'; expected ",

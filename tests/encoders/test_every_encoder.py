@@ -5,6 +5,7 @@ import torch
 from hydra.utils import instantiate
 
 from builders import composed
+from dhns.graph.missing import MissingModalities
 from dhns.resources import conf_dir
 
 MODELS = {}
@@ -12,11 +13,15 @@ for path in sorted((conf_dir() / "model").glob("*.yaml")):
     MODELS.setdefault(composed(f"model={path.stem}").encoder._target_, path.stem)
 
 
+def make(model, graph):
+    torch.manual_seed(0)
+    config = composed(f"model={model}")
+    return instantiate(config.encoder)(graph=graph, scorer=instantiate(config.scorer)).eval()
+
+
 @pytest.fixture(params=MODELS.values())
 def encoder(request, toy_graph):
-    torch.manual_seed(0)
-    config = composed(f"model={request.param}")
-    return instantiate(config.encoder)(graph=toy_graph, scorer=instantiate(config.scorer)).eval()
+    return make(request.param, toy_graph)
 
 
 def test_selected_entities_are_encoded_as_they_are_among_all(encoder):
@@ -45,3 +50,14 @@ def test_generated_views_are_fused_as_real_ones_are(encoder):
 
 def test_encoding_leaves_nothing_to_minimise_outside_of_training(encoder):
     assert encoder().loss is None
+
+
+@pytest.mark.parametrize("model", MODELS.values())
+@pytest.mark.parametrize("strategy", ["random", "low_degree", "high_degree"])
+def test_what_was_taken_away_reaches_no_encoder(toy_graph, model, strategy):
+    graph = MissingModalities(strategy, 0.7).remove(toy_graph)
+    encoded = make(model, graph)()
+    assert encoded.joint.isfinite().all()
+    for name, present in encoded.present.items():
+        expected = graph.modalities[name].present if name in graph.modalities else torch.ones(12, dtype=torch.bool)
+        assert torch.equal(present, expected)

@@ -80,6 +80,18 @@ def test_metrics_are_plain_finite_numbers_and_slices_without_queries_are_left_ou
     assert not [key for key in only_tails if "head" in key or "unseen" in key]
 
 
+def test_triples_of_entities_that_lost_a_modality():
+    lost = torch.tensor([False, False, False, True, False])
+    metrics = record(new_metric(lost_modality=lost)).compute()
+    # the second triple holds entity 3: ranks 2 and 2
+    assert metrics["lost/mrr"] == pytest.approx(1 / 2)
+    assert (metrics["lost/queries"], metrics["kept/queries"]) == (2, 4)
+    assert metrics["kept/mrr"] == pytest.approx((1 + 1 / 1.5 + 1 / 4 + 1 / 5) / 4)
+    assert {key: value for key, value in metrics.items() if key[:5] not in ("lost/", "kept/")} == (
+        record(new_metric()).compute()
+    )
+
+
 def test_a_metric_without_queries_is_empty():
     with pytest.warns(UserWarning, match="before the ``update``"):
         assert new_metric().compute() == {}

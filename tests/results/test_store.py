@@ -144,6 +144,8 @@ def test_hash_ignores_what_changes_no_number(override):
         "trainer.precision=bf16-mixed",
         "dataset.name=other",
         "protocol.select=last_epoch",
+        "missing=random",
+        "encoder.absent=mean",
     ],
 )
 def test_hash_tells_settings_apart(override):
@@ -173,6 +175,13 @@ def test_hash_of_a_configuration_from_before_budgets():
     older = OmegaConf.to_container(config, resolve=False)
     for key in ("cell", "budget", "epochs", "validations", "valid_triples"):
         del older[key]
+    assert config_hash(OmegaConf.create(older)) == config_hash(config)
+
+
+def test_hash_of_a_configuration_from_before_missing_modalities():
+    config = composed("missing=none", "encoder.absent=mask")
+    older = OmegaConf.to_container(config, resolve=False)
+    del older["missing"], older["encoder"]["absent"]
     assert config_hash(OmegaConf.create(older)) == config_hash(config)
 
 

@@ -16,7 +16,12 @@ def main(config: DictConfig) -> None:
     from dhns.results.store import find_results
     from dhns.results.tables import comparison, show
 
-    if config.split not in ("valid", "test"):
-        raise InputError(f"results hold no split '{config.split}'; use valid or test")
+    check_split(config.split)
     table = comparison([result for _, result in find_results(Path(config.runs))], config.split)
     show(table, config.markdown)
+
+
+def check_split(name: str) -> None:
+    """Raise `InputError` unless results hold the split."""
+    if name not in ("valid", "test"):
+        raise InputError(f"results hold no split '{name}'; use valid or test")

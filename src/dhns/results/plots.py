@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dhns.results.missing import Setting
 
 
 def plot_hardness(samples: dict[str, Tensor], path: Path) -> None:
@@ -33,6 +40,52 @@ def plot_hardness(samples: dict[str, Tensor], path: Path) -> None:
         "Score by hardness level: hard to easy, left to right (boxes: quartiles, whiskers: 5-95 %)", fontsize=9
     )
     axes.grid(axis="y", alpha=0.3)
+    _save(figure, path)
+
+
+def plot_missing(results: Mapping[Setting, list[dict[str, Any]]], split: str, path: Path) -> None:
+    """MRR against the share of entities that lost their modalities: a panel per strategy, a line per system.
+
+    Args:
+        results: of one data set, as `dhns.results.missing.by_missing` gives them.
+        split: of the MRR.
+        path: of the PNG.
+    """
+    import matplotlib.pyplot as plt
+
+    strategies = list(dict.fromkeys(setting.strategy for setting in results if setting.strategy))
+    systems = list(dict.fromkeys(setting.system for setting in results))
+    size = (3.2 * len(strategies) + 1.2, 3.8)
+    figure, panels = plt.subplots(1, len(strategies), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for strategy, axes in zip(strategies, panels[0], strict=True):
+        for number, system in enumerate(systems):
+            points = {
+                100 * setting.share: [100 * run["metrics"][split]["mrr"] for run in runs]
+                for setting, runs in results.items()
+                if setting.system == system and setting.strategy in ("", strategy)
+            }
+            means = [sum(values) / len(values) for values in points.values()]
+            below = [mean - min(values) for mean, values in zip(means, points.values(), strict=True)]
+            above = [max(values) - mean for mean, values in zip(means, points.values(), strict=True)]
+            style = {"color": f"C{number}", "marker": "o", "markersize": 4, "capsize": 3, "label": system}
+            axes.errorbar(list(points), means, yerr=[below, above], **style)
+        axes.set_title(strategy, fontsize=9)
+        axes.set_xlabel("entities that lost a modality, %")
+        axes.grid(alpha=0.3)
+    panels[0][0].set_ylabel(f"{split} MRR, %")
+    dataset = next(iter(results)).dataset
+    figure.suptitle(
+        f"{dataset}: modalities taken away (points: means, bars: least to greatest of the seeds)", fontsize=9
+    )
+    handles, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(systems)), fontsize=8)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write a PNG, whole or not at all, and forget the figure."""
+    import matplotlib.pyplot as plt
+
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp.png")
     figure.savefig(temporary, dpi=120)

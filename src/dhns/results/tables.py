@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from dhns.results.missing import Setting
 
 METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
 
@@ -24,7 +27,7 @@ def run_table(result: dict[str, Any], split: str = "test") -> Table:
 
 
 def metrics_table(metrics: dict[str, float], heading: str) -> Table:
-    """Metrics overall, per side, per tie rule, per relation category and for unseen entities."""
+    """Metrics overall, per side, per tie rule, per relation category and for unseen or changed entities."""
     table = Table(title=heading)
     for column in ("queries", "count", "MRR", "Hits@1", "Hits@3", "Hits@10", "MR", "AMRI"):
         table.add_column(column, justify="left" if column == "queries" else "right")
@@ -65,14 +68,47 @@ def comparison(results: Iterable[dict[str, Any]], split: str = "test") -> Table:
     return table
 
 
+def missing_table(results: Mapping[Setting, list[dict[str, Any]]], split: str = "test") -> Table:
+    """One row per system and mask, means and deviations over seeds.
+
+    Args:
+        results: of one data set, as `dhns.results.missing.by_missing` gives them.
+        split: of the metrics.
+    """
+    dataset = next(iter(results)).dataset
+    table = Table(title=f"{dataset}: {split} split, filtered, realistic ranks, both sides, % (mean ± sd over seeds)")
+    texts = ("system", "taken from", "masks")
+    for column in ("system", "taken from", "share, %", "seeds", "MRR", "MRR kept", "MRR lost", "Hits@10", "masks"):
+        table.add_column(column, justify="left" if column in texts else "right")
+    for (_, system, strategy, share), runs in results.items():
+        if not strategy:
+            table.add_section()
+        metrics = [run["metrics"][split] for run in runs]
+        cells = [_spread_of(metrics, key) for key in ("mrr", "kept/mrr", "lost/mrr", "hits@10")]
+        parts = runs[0]["fingerprints"].items()
+        masks = [f"{part.removeprefix('removed/')} {mask[:8]}" for part, mask in parts if part.startswith("removed/")]
+        table.add_row(system, strategy, f"{100 * share:g}", str(len(runs)), *cells, ", ".join(masks))
+    return table
+
+
 def title(result: dict[str, Any]) -> str:
-    """System, scorer, variant of the generator, ablation and short hash of a run."""
+    """System, scorer, variant of the generator, ablation, what was taken away, and short hash of a run."""
     config = result["config"]
     scorer = config["scorer"]["_target_"].rsplit(".", 1)[-1]
     parts = [result["system"]] if result["system"].lower() == scorer.lower() else [result["system"], scorer]
     variant = (config.get("diffheg") or {}).get("name", "default")
     parts += [name for name in (variant, result["ablated"]) if name not in ("default", "full")]
+    if missing := config.get("missing"):
+        parts.append(f"less {100 * missing['share']:g} % {taken_away(missing)}")
+    if (absent := config["encoder"].get("absent", "mask")) != "mask":
+        parts.append(f"absent={absent}")
     return " ".join([*dict.fromkeys(parts), f"#{result['config_hash']}"])
+
+
+def taken_away(missing: Mapping[str, Any]) -> str:
+    """Who loses modalities first, and which ones if not all; empty where nothing is missing."""
+    names = missing.get("modalities") or ()
+    return " ".join([missing.get("strategy", ""), *([f"({', '.join(names)})"] if names else [])])
 
 
 def show(table: Table, markdown: bool = False) -> None:
@@ -103,7 +139,11 @@ def _percent(value: float) -> str:
 def _spreads(metrics: list[dict[str, float]]) -> list[str]:
     """Cells of the headline metrics and of the MRR on unseen entities, where there are any."""
     keys = (*METRICS, "unseen/mrr")
-    return [_spread([m[key] for m in metrics]) if all(key in m for m in metrics) else "" for key in keys]
+    return [_spread_of(metrics, key) for key in keys]
+
+
+def _spread_of(metrics: list[dict[str, float]], key: str) -> str:
+    return _spread([m[key] for m in metrics]) if all(key in m for m in metrics) else ""
 
 
 def _spread(values: list[float]) -> str:

@@ -1,0 +1,29 @@
+"""``dhns curves``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from dhns.commands.app import app
+from dhns.commands.compare import check_split
+
+
+@app("curves")
+def main(config: DictConfig) -> None:
+    """Print what missing modalities cost, a table per data set, and draw it."""
+    from dhns.results.missing import by_missing
+    from dhns.results.plots import plot_missing
+    from dhns.results.store import find_results
+    from dhns.results.tables import missing_table, show
+
+    check_split(config.split)
+    folder = Path(config.runs)
+    results = by_missing(find_results(folder))
+    for dataset in dict.fromkeys(setting.dataset for setting in results):
+        of_dataset = {setting: runs for setting, runs in results.items() if setting.dataset == dataset}
+        show(missing_table(of_dataset, config.split), config.markdown)
+        figure = folder / f"missing-{dataset}.png"
+        plot_missing(of_dataset, config.split, figure)
+        print(f"figure: {figure}")
