@@ -56,6 +56,11 @@ def check_settings(config: DictConfig) -> None:
             f"negatives=all draws nothing, so negatives.{next(iter(negatives))} means nothing; leave it out, or choose "
             "a sampler"
         )
+    if (missing := config.get("missing")) and "_target_" not in missing:
+        raise InputError(
+            f"missing=none takes nothing away, so missing.{next(iter(missing))} means nothing; leave it out, or choose "
+            "a strategy"
+        )
     if config.get("diffheg"):
         _check_generator(config)
 

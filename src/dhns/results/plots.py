@@ -70,7 +70,7 @@ def plot_missing(results: Mapping[Setting, list[dict[str, Any]]], split: str, pa
             style = {"color": f"C{number}", "marker": "o", "markersize": 4, "capsize": 3, "label": system}
             axes.errorbar(list(points), means, yerr=[below, above], **style)
         axes.set_title(strategy, fontsize=9)
-        axes.set_xlabel("entities that lost a modality, %")
+        axes.set_xlabel("lost it, % of the entities with a modality")
         axes.grid(alpha=0.3)
     panels[0][0].set_ylabel(f"{split} MRR, %")
     dataset = next(iter(results)).dataset
