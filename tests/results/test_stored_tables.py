@@ -1,4 +1,4 @@
-"""Every number in the stored tables and in docs/rows.md is that of a stored run."""
+"""Every number in the stored tables and in docs/rows.md and docs/missing-modalities.md is that of a stored run."""
 
 import csv
 import importlib.util
@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dhns.results.store import read_result
+from builders import composed
+from dhns.results.missing import by_missing
+from dhns.results.store import find_results, read_result
+from dhns.results.tables import missing_table, show
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 spec = importlib.util.spec_from_file_location("measured", REPOSITORY / "scripts" / "measured.py")
@@ -18,6 +21,15 @@ spec.loader.exec_module(measured)
 def test_the_page_has_the_figures_of_the_stored_tables():
     page = measured.PAGE.read_text(encoding="utf-8")
     assert measured.updated(page, measured.tables()) == page, "run python scripts/measured.py"
+
+
+@pytest.mark.parametrize("folder", ["curves", "absent"])
+def test_the_page_of_missing_modalities_has_the_table_of_its_runs(folder, capsys):
+    composed()  # stored settings refer to resolvers, which a command registers
+    show(missing_table(by_missing(find_results(REPOSITORY / "results" / "missing" / folder))), markdown=True)
+    table = "\n".join(line.rstrip() for line in capsys.readouterr().out.strip().splitlines())
+    page = (REPOSITORY / "docs" / "missing-modalities.md").read_text(encoding="utf-8")
+    assert table in page, f"paste what dhns curves runs=results/missing/{folder} markdown=true prints"
 
 
 @pytest.mark.parametrize("file", measured.tables(), ids=lambda path: "/".join(path.parts[-3:-1]))

@@ -81,8 +81,6 @@ def missing_table(results: Mapping[Setting, list[dict[str, Any]]], split: str = 
     for column in ("system", "taken from", "share, %", "seeds", "MRR", "MRR kept", "MRR lost", "Hits@10", "masks"):
         table.add_column(column, justify="left" if column in texts else "right")
     for (_, system, strategy, share), runs in results.items():
-        if not strategy:
-            table.add_section()
         metrics = [run["metrics"][split] for run in runs]
         cells = [_spread_of(metrics, key) for key in ("mrr", "kept/mrr", "lost/mrr", "hits@10")]
         parts = runs[0]["fingerprints"].items()
