@@ -41,12 +41,12 @@ def test_the_learned_row_is_one_for_all_that_lack_the_modality(visual, trainable
     table = FeatureTable(visual, trainable, absent="learned")
     features, _ = table()
     features.sum().backward()
-    assert torch.equal(table.token.grad, torch.full((5,), float((~visual.present).sum())))
+    assert torch.equal(table.stand_in.grad, torch.full((5,), float((~visual.present).sum())))
     assert ("features" in dict(table.named_parameters())) == trainable
     if trainable:
         assert (table.features.grad[~visual.present] == 0).all()
     with torch.no_grad():
-        table.token.fill_(7)
+        table.stand_in.fill_(7)
     assert (table()[0][~visual.present] == 7).all()
     assert torch.equal(table()[0][visual.present], visual.features[visual.present])
 
