@@ -26,6 +26,8 @@ class Benchmark:
 
 MKG_Y = Benchmark("MKG-Y", "mkg_y", 15000, 28, 21310, 2665, 2663, visual=383, textual=384)
 DB15K = Benchmark("DB15K", "db15k", 12842, 279, 79222, 9904, 9902, visual=4096, textual=768)
+SMALL = Benchmark("synthetic-small", "mkg_y", 10_000, 50, 200_000, 100, 100, visual=0, textual=0)
+LARGE = Benchmark("synthetic-large", "mkg_y", 1_000_000, 50, 200_000, 100, 100, visual=0, textual=0)
 
 
 class Graphs:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.driver import Quoted, Side, Work
-from benchmarks.graphs import DB15K, MKG_Y, Benchmark, Graphs
+from benchmarks.graphs import DB15K, LARGE, MKG_Y, SMALL, Benchmark, Graphs
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,17 @@ class Variant:
 
 
 NOT_FUSED = Variant("optimizer not fused", ["optimization.optimizer.fused=false"])
+NO_KERNEL = Variant("kernel in plain torch", environment={"CC": "false"})
+MEMORY_RETURNED = Variant("freed memory returned", environment={"BENCH_KEEP_MEMORY": "0"})
+FP32 = Variant("fp32 products", ["trainer.precision=32-true"])
 VARIANTS: dict[str, list[Variant]] = {
-    "rotate_mkg_y": [NOT_FUSED],
-    "rotate_db15k": [NOT_FUSED],
-    "complex_mkg_y": [NOT_FUSED, Variant("fp32 products", ["trainer.precision=32-true"])],
-    "rank_complex": [],
-    "rank_rotate": [],
-    "dhns_mkg_y": [],
-    "dhns_db15k": [],
+    "rotate_mkg_y": [NO_KERNEL, MEMORY_RETURNED, NOT_FUSED],
+    "rotate_db15k": [NO_KERNEL, MEMORY_RETURNED, NOT_FUSED],
+    "complex_mkg_y": [FP32, MEMORY_RETURNED, NOT_FUSED],
+    "rank_complex": [MEMORY_RETURNED],
+    "rank_rotate": [NO_KERNEL],
+    "dhns_mkg_y": [FP32, MEMORY_RETURNED],
+    "dhns_db15k": [FP32],
 }
 
 TRAIN, RANK = "benchmarks.sides.project:train", "benchmarks.sides.project:rank"
@@ -151,6 +154,7 @@ def _dhns(
     overrides = ["model=dhns", "diffheg=reference", f"dataset={benchmark.config}", f"scorer.dim={dim}"]
     overrides += [f"data.batch_size={batch_size}", f"negatives.num_negatives={negatives}"]
     overrides += ["dataset.modalities.textual=textual.npy", "+dataset.modalities.visual=visual.npy"]
+    overrides += ["trainer.precision=bf16-mixed"]
     strided = ["diffheg.generator.sampling_steps=8", "diffheg.generator.head_chain=own"]
 
     def side(label: str, extra: Sequence[str] = (), remark: str = "") -> Side:
@@ -171,6 +175,25 @@ def _dhns(
         baseline=reference.label,
         quoted=[reference],
     )
+
+
+def scale(graphs: Graphs) -> Work:
+    """A graph with a hundred times the entities, trained with lazy and with dense Adam."""
+    folders = {"10 thousand": graphs.folder(SMALL), "1 million": graphs.folder(LARGE)}
+    overrides = ["model=rotate", "dataset=mkg_y", NO_FEATURES, "scorer.dim=64"]
+    overrides += ["data.batch_size=256", "negatives.num_negatives=16"]
+    sides = [
+        Side(
+            f"{entities} entities, {optimization}",
+            TRAIN,
+            {"overrides": [*overrides, f"optimization={optimization}"], "counted": "steps", "steps": 20},
+            folder,
+        )
+        for optimization in ("lazy_adam", "adam")
+        for entities, folder in folders.items()
+    ]
+    title = "a step of RotatE dim 64, batch 256, 16 negatives, by number of entities"
+    return Work(title, "s", sides, "synthetic graphs of 200 thousand triples", baseline=sides[0].label)
 
 
 def start_up(_: Graphs) -> Work:
@@ -259,7 +282,7 @@ WORKS: dict[str, Callable[[Graphs], Work]] = {
     for work in (
         *(matrix_rate, bandwidth, start_up),
         *(rotate_mkg_y, rotate_db15k, complex_mkg_y, rank_complex, rank_rotate),
-        *(dhns_mkg_y, dhns_db15k),
+        *(dhns_mkg_y, dhns_db15k, scale),
         *(kernel_scoring, kernel_ranking, kernel_generation),
     )
 }

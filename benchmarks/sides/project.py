@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,6 +14,7 @@ from benchmarks.turns import Turns, TurnsOfSteps
 from dhns.commands.app import register_resolvers
 from dhns.data.datamodule import TripleDataModule
 from dhns.graph.load import load_graph
+from dhns.kernels.allocator import keep_freed_memory
 from dhns.resources import conf_dir
 from dhns.training.experiment import rank_split
 from dhns.training.module import LinkPredictionModule
@@ -21,9 +23,15 @@ COMMON = ("trainer.accelerator=cpu", "trainer.max_epochs=-1", "protocol=as_publi
 """Endless training on the processor, on the published splits, which the peers read too."""
 
 
+KEEP_MEMORY = "BENCH_KEEP_MEMORY"
+"""Variable of a process: 0 leaves the allocator as it is, which a run of the project does not."""
+
+
 def composed(overrides: list[str], folder: str) -> DictConfig:
     """The configuration of ``dhns train`` with these overrides, on the graph in ``folder``."""
     register_resolvers()
+    if os.environ.get(KEEP_MEMORY) != "0":
+        keep_freed_memory()
     with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
         return compose("train", overrides=[*overrides, *COMMON, f"dataset.folder={folder}"])
 

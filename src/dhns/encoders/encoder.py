@@ -46,8 +46,8 @@ class Encoded:
     def rows(self, index: Tensor) -> Encoded:
         """The embeddings of the entities at ``index`` ``(K,)``."""
         return Encoded(
-            self.joint[index],
-            {name: view[index] for name, view in self.views.items()},
+            embedding(index, self.joint),
+            {name: embedding(index, view) for name, view in self.views.items()},
             {name: mask[index] for name, mask in self.present.items()},
         )
 

@@ -34,16 +34,16 @@ class LazyAdam(torch.optim.Adam):
         state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
-            # empty pages of a new tensor take no memory until their rows are written
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         state["step"] += 1
         rows, slope = gradient.indices()[0], gradient.values()
         if group["weight_decay"]:
-            slope = slope.add(parameter[rows], alpha=group["weight_decay"])
+            slope = slope.add(parameter.index_select(0, rows), alpha=group["weight_decay"])
         beta1, beta2 = group["betas"]
-        mean = state["exp_avg"][rows].lerp_(slope, 1 - beta1)
-        square = state["exp_avg_sq"][rows].mul_(beta2).addcmul_(slope, slope, value=1 - beta2)
-        state["exp_avg"][rows], state["exp_avg_sq"][rows] = mean, square
+        mean = state["exp_avg"].index_select(0, rows).lerp_(slope, 1 - beta1)
+        square = state["exp_avg_sq"].index_select(0, rows).mul_(beta2).addcmul_(slope, slope, value=1 - beta2)
+        state["exp_avg"].index_copy_(0, rows, mean)
+        state["exp_avg_sq"].index_copy_(0, rows, square)
         scale = group["lr"] / (1 - beta1 ** state["step"])
         deviation = square.div_(1 - beta2 ** state["step"]).sqrt_().add_(group["eps"])
         parameter.index_add_(0, rows, mean.div_(deviation).mul_(-scale))
