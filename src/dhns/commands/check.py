@@ -12,6 +12,7 @@ from typing import Any, Literal
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from dhns.commands.signatures import Signature, imported, written
 from dhns.errors import InputError
 
 _SPECIAL = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
@@ -44,13 +45,19 @@ def check_settings(config: DictConfig) -> None:
     for key, expected in _PLAIN.items():
         if (value := OmegaConf.select(config, key, default=inspect.Parameter.empty)) is not inspect.Parameter.empty:
             _check_value(key, value, expected)
-    for name in map(str, config):
-        if name != "hydra" and OmegaConf.is_config(config._get_node(name)):
-            _check_node(name, OmegaConf.to_container(config[name], resolve=True, throw_on_missing=False))
+    nodes = {
+        name: OmegaConf.to_container(config[name], resolve=True, throw_on_missing=False)
+        for name in map(str, config)
+        if name != "hydra" and OmegaConf.is_config(config._get_node(name))
+    }
+    # what the source tells is told before anything is imported
+    for look_up in (written, _import):
+        for name, node in nodes.items():
+            _check_node(name, node, look_up)
     if settings := OmegaConf.select(config, "trainer"):
         import pytorch_lightning as pl
 
-        _check_call("trainer", pl.Trainer, settings)
+        _check_call("trainer", imported(pl.Trainer), settings)
     if (negatives := config.get("negatives")) and "_target_" not in negatives:
         raise InputError(
             f"negatives=all draws nothing, so negatives.{next(iter(negatives))} means nothing; leave it out, or choose "
@@ -80,41 +87,39 @@ def _check_generator(config: DictConfig) -> None:
     if not diffheg.levels:
         raise InputError("diffheg.levels is empty; diffheg=none trains without generated negatives")
     for index, level in enumerate(diffheg.levels):
-        _check_call(f"diffheg.levels[{index}]", HardnessLevel, level)
+        _check_call(f"diffheg.levels[{index}]", imported(HardnessLevel), level)
 
 
-def _check_node(key: str, node: Any) -> None:
+def _import(target: str) -> Signature:
+    return imported(get_object(target))
+
+
+def _check_node(key: str, node: Any, look_up: Callable[[str], Signature | None]) -> None:
     if isinstance(node, list):
         for index, child in enumerate(node):
-            _check_node(f"{key}[{index}]", child)
+            _check_node(f"{key}[{index}]", child, look_up)
     if not isinstance(node, dict):
         return
     if "_target_" in node:
         try:
-            target = get_object(node["_target_"])
+            signature = look_up(node["_target_"])
         except Exception as error:  # whatever the import of a module raises
             reason = " ".join(str(error).split())
             raise InputError(f"{key}._target_ is '{node['_target_']}', which cannot be imported: {reason}") from error
-        _check_call(key, target, {str(name): value for name, value in node.items() if name not in _SPECIAL})
+        if signature is not None:
+            _check_call(key, signature, {str(name): value for name, value in node.items() if name not in _SPECIAL})
     for name, child in node.items():
-        _check_node(f"{key}.{name}", child)
+        _check_node(f"{key}.{name}", child, look_up)
 
 
-def _check_call(key: str, target: Callable[..., Any], arguments: Mapping[Any, Any]) -> None:
-    parameters = inspect.signature(target).parameters
-    known = [name for name, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    open_ended = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
-    try:
-        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except (NameError, TypeError):  # annotations of other packages may not be importable
-        hints = {}
+def _check_call(key: str, signature: Signature, arguments: Mapping[Any, Any]) -> None:
     for name, value in arguments.items():
-        if name not in known and not open_ended:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {key}.{near[0]}?" if near else f"there are {', '.join(known)}"
-            raise InputError(f"{key}.{name} is no setting of {target.__name__}; {hint}")
-        if name in hints:
-            _check_value(f"{key}.{name}", value, hints[name])
+        if name not in signature.arguments and not signature.open_ended:
+            near = difflib.get_close_matches(str(name), signature.arguments, n=1)
+            hint = f"did you mean {key}.{near[0]}?" if near else f"there are {', '.join(signature.arguments)}"
+            raise InputError(f"{key}.{name} is no setting of {signature.name}; {hint}")
+        if name in signature.hints:
+            _check_value(f"{key}.{name}", value, signature.hints[name])
 
 
 def _check_value(key: str, value: Any, expected: Any) -> None:

@@ -72,7 +72,7 @@ def rank_batch(
     try:
         ranks = filtered_ranks(scores, answer, *known.lookup(entity, relation, head_side), row)
     except NonFiniteScoreError as error:
-        first = int((row == error.rows[0]).nonzero()[0])
+        first = int(torch.isin(row, torch.tensor(error.rows, device=row.device)).nonzero()[0])
         side = "head" if head_side[first] else "tail"
         raise NonFiniteScoreError(
             f"{error}, the first when asking for the {side} of '{describe(_ids(triples[first]))}'; the parameters have "
