@@ -69,6 +69,16 @@ class KnownAnswers(nn.Module):
         position = torch.arange(len(query), device=entity.device) - first[query]
         return query, self.answers[start[query] + position]
 
+    def among(self, entity: Tensor, relation: Tensor, head_side: Tensor, candidates: Tensor) -> Tensor:
+        """``(batch, N)`` bool: which of the ``candidates`` ``(N,)`` are known answers of each query."""
+        query, answer = self.lookup(entity, relation, head_side)
+        distinct, column = torch.unique(candidates, return_inverse=True)
+        place = torch.searchsorted(distinct, answer).clamp(max=len(distinct) - 1)
+        found = distinct[place] == answer
+        known = torch.zeros(len(entity), len(distinct), dtype=torch.bool, device=entity.device)
+        known[query[found], place[found]] = True
+        return known[:, column]
+
     def sample_unknown(
         self,
         entity: Tensor,

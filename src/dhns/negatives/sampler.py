@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ class Negatives(NamedTuple):
     """N corrupted triples for each of B positives; all of one positive are corrupted on the same side.
 
     Attributes:
-        entity: ``(B, N)`` ids that replace the head or the tail.
+        entity: ``(B, N)`` ids that replace the head or the tail; ``(1, N)`` where all positives share them.
         head_side: ``(B,)`` bool, true where the head is replaced.
         views: ``(B, N)`` ids by view name, for views that come from another entity than ``entity``.
         weight: ``(B, N)`` factors of the negatives' terms in the loss; their gradients train the sampler.
@@ -70,8 +70,7 @@ class EntitySampler(NegativeSampler):
 
     def __init__(self, graph: KnowledgeGraph, num_negatives: int = 64, filtered: bool = True) -> None:
         super().__init__()
-        if num_negatives < 1:
-            raise InputError(f"negatives.num_negatives is {num_negatives}; at least 1 is needed")
+        require_negatives(num_negatives)
         self.num_entities = graph.num_entities
         self.num_negatives = num_negatives
         self.known = KnownAnswers(graph.train, graph.num_entities, graph.num_relations) if filtered else None
@@ -90,3 +89,18 @@ class EntitySampler(NegativeSampler):
             return torch.randint(self.num_entities, (len(triples), count), generator=generator, device=triples.device)
         observed = torch.where(head_side, triples[:, 2], triples[:, 0])
         return self.known.sample_unknown(observed, triples[:, 1], head_side, count, generator)
+
+
+def require_negatives(count: int) -> None:
+    """Raise `InputError` unless there is at least one negative."""
+    if count < 1:
+        raise InputError(f"negatives.num_negatives is {count}; at least 1 is needed")
+
+
+def choose_sides(
+    sides: Literal["alternating", "random"], count: int, step: int, generator: torch.Generator, device: torch.device
+) -> Tensor:
+    """``(count,)`` bool, true where the head is replaced: in every second batch, or by a coin per positive."""
+    if sides == "alternating":
+        return torch.full((count,), step % 2 == 1, device=device)
+    return torch.rand(count, generator=generator, device=device) < 0.5

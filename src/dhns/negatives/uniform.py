@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dhns.graph.knowledge_graph import KnowledgeGraph
-from dhns.negatives.sampler import EntitySampler
+from dhns.negatives.sampler import EntitySampler, choose_sides
 
 
 class UniformSampler(EntitySampler):
@@ -33,6 +33,4 @@ class UniformSampler(EntitySampler):
         self.sides = sides
 
     def head_side(self, triples: Tensor, step: int, generator: torch.Generator) -> Tensor:
-        if self.sides == "alternating":
-            return torch.full((len(triples),), step % 2 == 1, device=triples.device)
-        return torch.rand(len(triples), generator=generator, device=triples.device) < 0.5
+        return choose_sides(self.sides, len(triples), step, generator, triples.device)

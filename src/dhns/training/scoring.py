@@ -54,7 +54,10 @@ def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> t
         sides,
     )
     score = model.scorer.score_candidates
-    if negatives.views is None:
+    if len(negatives.entity) < len(triples):  # shared by all
+        positive = score(*query, encoded.joint, answer).squeeze(1)
+        negative = model.scorer.score_all(*query, embedding(candidates[0], encoded.joint))
+    elif negatives.views is None:
         both = score(*query, encoded.joint, torch.cat([answer, candidates], dim=1))
         positive, negative = both[:, 0], both[:, 1:]
     else:

@@ -1,0 +1,48 @@
+"""One draw of negatives for a whole batch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from dhns.graph.index import KnownAnswers
+from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.models.kge_model import KGEModel
+from dhns.negatives.sampler import Negatives, NegativeSampler, choose_sides, require_negatives
+
+
+class SharedSampler(NegativeSampler):
+    """The same uniformly drawn entities corrupt every positive of a batch.
+
+    N rows are read instead of ``B * N``, and scores are a matrix product where the scorer has one, so that hundreds of
+    negatives cost what a few of their own do. They are less varied: all positives push against the same entities.
+
+    Args:
+        graph: its training triples are what counts as known.
+        num_negatives: N, entities per batch.
+        sides: see `UniformSampler`.
+        filtered: give known training answers among them the weight 0.
+    """
+
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        num_negatives: int = 512,
+        sides: Literal["alternating", "random"] = "alternating",
+        filtered: bool = True,
+    ) -> None:
+        super().__init__()
+        require_negatives(num_negatives)
+        self.num_entities, self.num_negatives, self.sides = graph.num_entities, num_negatives, sides
+        self.known = KnownAnswers(graph.train, graph.num_entities, graph.num_relations) if filtered else None
+
+    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
+        head_side = choose_sides(self.sides, len(triples), step, generator, triples.device)
+        drawn = torch.randint(self.num_entities, (self.num_negatives,), generator=generator, device=triples.device)
+        weight = None
+        if self.known is not None:
+            observed = torch.where(head_side, triples[:, 2], triples[:, 0])
+            weight = (~self.known.among(observed, triples[:, 1], head_side, drawn)).to(torch.float32)
+        return Negatives(drawn[None], head_side, weight=weight)
