@@ -27,20 +27,30 @@ def make_module(toy_graph, make_config):
 
 
 @pytest.fixture
-def fit(tmp_path):
-    """Trains a module for some batches or epochs, on the CPU, and returns the trainer."""
+def make_trainer(tmp_path):
+    """Trainers on the CPU that print and keep nothing."""
 
-    def run(module, callbacks=(), resume=None, **options):
-        trainer = pl.Trainer(
+    def make(**options):
+        return pl.Trainer(
             accelerator="cpu",
             default_root_dir=tmp_path,
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            callbacks=list(callbacks),
+            use_distributed_sampler=False,
             **{"enable_checkpointing": False, "max_epochs": 1, **options},
         )
+
+    return make
+
+
+@pytest.fixture
+def fit(make_trainer):
+    """Trains a module for some batches or epochs, on the CPU, and returns the trainer."""
+
+    def run(module, callbacks=(), resume=None, **options):
+        trainer = make_trainer(callbacks=list(callbacks), **options)
         data = TripleDataModule(module.graph, batch_size=8, seed=module.seed, by_query=module.sampler is None)
         trainer.fit(module, data, ckpt_path=resume, weights_only=True)
         return trainer

@@ -8,8 +8,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
+from dhns.data.shard import WHOLE, Shard
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.randomness import stream
@@ -39,11 +40,12 @@ class QueryDataset(TripleDataset):
 class ShuffledBatches(Sampler[Tensor]):
     """Every row once per epoch, in an order of the seed and the epoch alone, so that a resumed run repeats it.
 
-    Lightning calls `set_epoch` at the start of each epoch.
+    Processes that train together take their shards of the same batches. Lightning calls `set_epoch` at the start of
+    each epoch.
     """
 
-    def __init__(self, rows: int, batch_size: int, seed: int) -> None:
-        self.rows, self.batch_size, self.seed = rows, batch_size, seed
+    def __init__(self, rows: int, batch_size: int, seed: int, shard: Shard = WHOLE) -> None:
+        self.rows, self.batch_size, self.seed, self.shard = rows, batch_size, seed, shard
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -54,7 +56,7 @@ class ShuffledBatches(Sampler[Tensor]):
 
     def __iter__(self) -> Iterator[Tensor]:
         order = torch.randperm(self.rows, generator=stream(self.seed, "order", self.epoch))
-        yield from torch.split(order, self.batch_size)
+        yield from map(self.shard.take, torch.split(order, self.batch_size))
 
 
 class SidedTriples(Dataset[tuple[Tensor, Tensor]]):
@@ -89,7 +91,7 @@ class TripleDataModule(pl.LightningDataModule):
 
     Args:
         graph: prepared by the protocol.
-        batch_size: positives per step; queries per step if ``by_query``.
+        batch_size: positives per step, of all processes together; queries per step if ``by_query``.
         seed: of the order.
         valid_triples: rank only this many validation triples, a fixed random choice, to save time; all when null.
         by_query: training batches are all answers of some queries of both sides, ``(triples (B, 3), sides (B,))``, so
@@ -120,11 +122,15 @@ class TripleDataModule(pl.LightningDataModule):
             dataset, rows = sided, len(sided.offsets) - 1
         else:
             dataset, rows = TripleDataset(self.graph.train), len(self.graph.train)
-        return DataLoader(dataset, sampler=ShuffledBatches(rows, self.batch_size, self.seed), batch_size=None)
+        batches = ShuffledBatches(rows, self.batch_size, self.seed, self._shard)
+        return DataLoader(dataset, sampler=batches, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[Tensor]:
         dataset = QueryDataset(self.valid)
+        rows = self._shard.take(torch.arange(len(dataset))).tolist()
         size = queries_per_chunk(self.graph.num_entities)
-        return DataLoader(
-            dataset, sampler=BatchSampler(SequentialSampler(dataset), size, drop_last=False), batch_size=None
-        )
+        return DataLoader(dataset, sampler=BatchSampler(rows, size, drop_last=False), batch_size=None)
+
+    @property
+    def _shard(self) -> Shard:
+        return Shard(self.trainer.global_rank, self.trainer.world_size) if self.trainer else WHOLE

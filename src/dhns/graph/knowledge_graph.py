@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property, partial
 from types import MappingProxyType
 
 import torch
@@ -112,6 +112,11 @@ class KnowledgeGraph:
     def __post_init__(self) -> None:
         for name in ("modalities", "removed"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def __reduce__(self) -> tuple[Callable[[], KnowledgeGraph], tuple[()]]:
+        # processes that train together get a copy, and a read-only mapping cannot be copied
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
+        return partial(type(self), **values | {"modalities": dict(self.modalities)}), ()
 
     @property
     def num_entities(self) -> int:

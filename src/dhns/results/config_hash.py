@@ -12,7 +12,7 @@ from dhns.results.store import RESULT_VERSION
 
 IGNORED = frozenset({"hydra", "paths", "logger", "progress", "run_dir", "force", "seed", "cell"})
 """Settings that do not change a run's numbers, and the seed, which names a folder of its own."""
-IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "log_every_n_steps"})
+IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "strategy", "log_every_n_steps"})
 BUDGET = frozenset({"budget", "epochs", "validations", "valid_triples"})
 """Settings that matter only through those that they set, `SET_BY_BUDGET`."""
 NEUTRAL = {"missing": {}, "encoder.absent": "mask"}

@@ -46,7 +46,7 @@ class ValidationLines(Callback):
         self.validated = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self.validated:
+        if not (self.validated and trainer.is_global_zero):
             return
         self.validated = False
         metrics: dict[str, Any] = trainer.callback_metrics

@@ -8,7 +8,6 @@ import resource
 import shutil
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,10 @@ from dhns.tracking.content import shown_settings, shown_summary
 from dhns.tracking.tracker import Tracker, open_tracker
 from dhns.training.callbacks import BEST, LAST, checkpoints, progress
 from dhns.training.checkpoint import load_weights, read_checkpoint, require_same_graph
+from dhns.training.distributed import DataParallel
 from dhns.training.hardness import score_samples
 from dhns.training.module import LinkPredictionModule
+from dhns.training.quiet import quiet_lightning
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def run(config: DictConfig) -> dict[str, Any]:
         _require_same_settings(config, result["config"], result_file)
         log.info("already done: %s (force=true trains again)", result_file)
         return result
-    _quiet_lightning()
+    quiet_lightning()
     keep_freed_memory()
     protocol: Protocol = instantiate(config.protocol)
     graph = load_graph(config)
@@ -122,6 +123,9 @@ def _train_and_rank(
     trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
     trained = time.perf_counter() - started
     chosen = checkpoint_folder / f"{BEST if select_best else LAST}.ckpt"
+    # what processes of a distributed training counted did not come back with them
+    state = read_checkpoint(last)
+    module.on_load_checkpoint(state)
     load_weights(module, chosen)
     started = time.perf_counter()
     metrics = {split: rank_split(module, split, config.progress and sys.stdout.isatty()) for split in ("valid", "test")}
@@ -145,13 +149,14 @@ def _train_and_rank(
             for name, part in (("model", module.model), ("sampler", module.sampler), ("generator", module.generator))
         },
         "modalities_missing": list(module.model.encoder.missing),
-        "epochs": trainer.current_epoch,
-        "batches": module.batches_seen,
+        "epochs": state["epoch"] + 1,
+        "batches": state["batches_seen"],
         "checkpoint": str(chosen.relative_to(folder)),
         "time": {"train_s": trained, "rank_s": ranked},
         "peak_memory_mib": _peak_memory_mib(),
         "threads": torch.get_num_threads(),
         "device": str(trainer.strategy.root_device),
+        "devices": trainer.world_size,
         "versions": versions(),
     }
 
@@ -162,7 +167,7 @@ def _make_trainer(config: DictConfig, **options: Any) -> pl.Trainer:
     Raises:
         InputError: a setting is refused, or the training would end before there is a checkpoint to rank.
     """
-    settings: Any = OmegaConf.to_container(config.trainer, resolve=True)
+    settings: Any = instantiate(config.trainer, _convert_="all")
     epochs, every = settings.get("max_epochs"), settings.get("check_val_every_n_epoch") or 1
     if epochs is not None and 0 <= epochs < (every if options["limit_val_batches"] else 1):
         raise InputError(
@@ -170,13 +175,13 @@ def _make_trainer(config: DictConfig, **options: Any) -> pl.Trainer:
             "(trainer.check_val_every_n_epoch): there would be no checkpoint to rank; train longer or validate earlier"
         )
     try:
-        trainer = pl.Trainer(**settings, **options)
+        trainer = pl.Trainer(**settings, **options, use_distributed_sampler=False)
     except (MisconfigurationException, ValueError) as error:
         raise InputError(f"the settings under 'trainer' do not work here: {error}") from error
-    if trainer.world_size > 1:
+    if trainer.num_nodes > 1 or (trainer.world_size > 1 and not isinstance(trainer.strategy, DataParallel)):
         raise InputError(
-            f"trainer.devices asks for {trainer.world_size} devices; a run uses one. Start one run per device, and "
-            "choose it by CUDA_VISIBLE_DEVICES"
+            f"trainer.devices asks for {trainer.world_size} devices on {trainer.num_nodes} machine(s); add trainer=ddp "
+            "to train one run on several devices of one machine, or start one run per device (docs/sweeps.md)"
         )
     return trainer
 
@@ -221,12 +226,3 @@ def _peak_memory_mib() -> float:
     """Peak resident memory of this process so far."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def _quiet_lightning() -> None:
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
-    # batches are slices of tensors in memory: worker processes would only copy them
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")

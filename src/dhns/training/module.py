@@ -265,6 +265,10 @@ class LinkPredictionModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["batches_seen"] = self.batches_seen
         checkpoint["fingerprints"] = self.fingerprints
+        if self.generator is not None:
+            checkpoint["diagnostics"] = self.diagnostics.report
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.batches_seen = checkpoint["batches_seen"]
+        if self.generator is not None:
+            self.diagnostics.report = checkpoint.get("diagnostics", {})

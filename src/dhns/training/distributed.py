@@ -1,0 +1,49 @@
+"""One training by several processes of this machine, one per device."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch.distributed
+from pytorch_lightning.strategies import DDPStrategy
+
+from dhns.training.quiet import quiet_lightning
+
+
+class DataParallel(DDPStrategy):
+    """Lightning's data-parallel strategy, for a module that steps several optimizers itself.
+
+    Processes are spawned for the training alone: what comes before and after, the result file included, is done once.
+    Each backward pass averages the gradients that it reached, and those alone, since L_diff reaches the denoiser and
+    the loss of the model all else.
+
+    Features, known answers and caches of negatives are buffers too, which no step may send around. Those that belong
+    to the state of the training (running statistics, caches) become those of the first process, which writes the
+    checkpoints, where an epoch and a validation begin: all processes rank with the same model, and a resumed training
+    begins its epoch as the unbroken one did.
+    """
+
+    def __init__(self) -> None:
+        # the processes would each warn that some step needed no search for parameters without gradients
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        super().__init__(start_method="spawn", find_unused_parameters=True, broadcast_buffers=False)
+
+    def setup_environment(self) -> None:
+        quiet_lightning()  # in a new process
+        super().setup_environment()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        if batch_idx == 0:
+            self._share_buffers()
+
+    def on_validation_start(self) -> None:
+        self._share_buffers()
+
+    def _share_buffers(self) -> None:
+        module = self.lightning_module
+        assert module is not None
+        kept = module.state_dict().keys()
+        for name, buffer in module.named_buffers():
+            if name in kept:
+                torch.distributed.broadcast(buffer, 0)
