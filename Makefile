@@ -12,7 +12,7 @@ BUDGET ?= full
 JOBS ?= 1
 BENCH_RESULTS ?= results/bench
 
-.PHONY: setup demo test test-features lint bench wheel-test audit-dependencies clean
+.PHONY: setup demo test test-features lint bench wheel-test audit-dependencies sweep sweep-check clean
 .PHONY: reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5
 
 setup: $(VENV)/.installed
@@ -66,6 +66,15 @@ bench: setup .venv-bench/.installed
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install --quiet --constraint constraints.txt --requirement benchmarks/requirements.txt
 	touch $@
+
+# Twelve short runs on the embedded graph, two at a time, then their table. Again, it prints the table alone.
+sweep: setup
+	OMP_NUM_THREADS=1 $(DHNS) train --multirun hydra/launcher=joblib hydra.launcher.n_jobs=2 experiment=demo \
+		model=transe,distmult,complex,rotate seed=0,1,2 trainer.max_epochs=10 progress=false paths.outputs=$(OUTPUTS)/sweep
+
+# The same with one of the workers killed, and started again: nothing may be lost, nothing done twice.
+sweep-check: setup
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/sweep_check.py
 
 # make reproduce-table2 .. reproduce-table5: run what the table lacks, then render it into $(OUTPUTS)/tableN. Choose by
 # DATASETS=mkg_w,mkg_y ROWS=transe,dhns SEEDS=0,1,2 PROTOCOL=as_published BUDGET=smoke|short|full JOBS=4. The data sets of

@@ -253,26 +253,6 @@ def test_the_installed_program(trained):
     assert "Hits@10" in ended.stdout
 
 
-def test_sweep(place):
-    succeed(place, "train", "--multirun", *TRAIN[1:], "model=rotate", "seed=0,1")
-    found = results(place)
-    assert [path.parent.name for path in found] == ["seed-0", "seed-1"]
-    assert len({path.parent.parent for path in found}) == 1
-    first, second = found.values()
-    assert (first["seed"], second["seed"]) == (0, 1)
-    assert first["metrics"] != second["metrics"]
-    # a job of a sweep is the run that it would be alone
-    assert "already done" in succeed(place, *TRAIN, "model=rotate", "seed=1")
-
-
-def test_a_failing_job_leaves_the_others_of_a_sweep(place):
-    ended = program(place, "train", "--multirun", *TRAIN[1:], "model=rotate", "scorer.dim=x,4")
-    assert ended.code == 2
-    assert ended.err.splitlines()[-1] == "error: scorer.dim is 'x'; expected an integer"
-    assert "Traceback" not in ended.err
-    assert len(results(place)) == 1
-
-
 def test_without_a_logger(place):
     succeed(place, *TRAIN, "model=rotate", "logger=none", "run_dir=run")
     assert not (place / "run" / "log").exists()

@@ -1,16 +1,19 @@
 """Two processes train and rank as one does."""
 
 import pickle
+import traceback
 
 import pytest
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from torch.multiprocessing import ProcessRaisedException
 
 from commands.shell import only_result, succeed
 from dhns.data.datamodule import TripleDataModule
+from dhns.errors import InputError
 from dhns.negatives.sampler import Negatives, NegativeSampler
 from dhns.training.checkpoint import read_checkpoint
-from dhns.training.distributed import DataParallel
+from dhns.training.distributed import DataParallel, told_as_here
 from training.test_resume import assert_same
 
 PROCESSES = 2
@@ -30,6 +33,19 @@ class Everyone(NegativeSampler):
 
     def forward(self, triples, step, generator, model):
         return Negatives(torch.arange(12).expand(len(triples), -1), triples[:, 0] % 2 == 0)
+
+
+@pytest.mark.parametrize("error", [InputError("the learning rate is -1"), KeyError("a mistake")], ids=repr)
+def test_errors_of_other_processes_are_told_as_here(error):
+    try:
+        raise error
+    except (InputError, KeyError):
+        text = f"\n\n-- Process 1 terminated with the following error:\n{traceback.format_exc()}"
+    expected = InputError if isinstance(error, InputError) else ProcessRaisedException
+    with pytest.raises(expected) as raised, told_as_here():
+        raise ProcessRaisedException(text, 1, 1234)
+    assert str(error) in str(raised.value)
+    assert ("Traceback" in str(raised.value)) == (expected is ProcessRaisedException)
 
 
 def test_graphs_travel_to_other_processes(toy_graph):

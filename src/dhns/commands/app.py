@@ -24,6 +24,7 @@ from dhns.resources import conf_dir, embedded_dir
 Task = Callable[[DictConfig], Any]
 USER_ERRORS = (InputError, HydraException, OmegaConfBaseException)
 _INTERNALS = re.compile(r"\n\s*(?:full_key:|object_type=|Config search path:)")
+_PLUGIN = re.compile(r"Could not find 'hydra/(launcher/(?:joblib|submitit_\w+)|sweeper/optuna)'")
 _UNKNOWN = re.compile(r"Could not override '([^']+)'\.")
 
 
@@ -67,10 +68,12 @@ def app(name: str) -> Callable[[Task], Callable[[], None]]:
             try:
                 check_settings(config)
                 return task(config)
-            except USER_ERRORS as error:
+            except Exception as error:
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
-                    raise
-                _fail(error)
+                    raise _job_error(error) from None
+                if isinstance(error, USER_ERRORS):
+                    _fail(error)
+                raise
 
         def run() -> None:
             register_resolvers()
@@ -84,6 +87,16 @@ def app(name: str) -> Callable[[Task], Callable[[], None]]:
         return run
 
     return decorate
+
+
+def _job_error(error: Exception) -> Exception:
+    """Put an error into the job's log, and make it one that every launcher can carry from process to process."""
+    log = logging.getLogger(__name__)
+    if isinstance(error, USER_ERRORS):
+        log.error(_message(error))
+        return InputError(_message(error))
+    log.error("failed", exc_info=error)
+    return RuntimeError(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
 def _fail(error: BaseException) -> NoReturn:
@@ -101,6 +114,9 @@ def _message(error: BaseException) -> str:
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} is not given; add {error.full_key}=VALUE"
+    if plugin := _PLUGIN.search(str(error)):
+        extra = "search" if "optuna" in plugin[1] else "sweep"
+        return f"hydra/{plugin[1].replace('/', '=')} needs a package that is not installed: pip install 'dhns[{extra}]'"
     if unknown := _UNKNOWN.match(str(error)):
         key = unknown[1]
         return f"there is no setting '{key}'; --cfg job prints all that there are, +{key}=VALUE would add it"

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch.distributed
 from pytorch_lightning.strategies import DDPStrategy
+from torch.multiprocessing import ProcessRaisedException
 
+from dhns.errors import InputError
 from dhns.training.quiet import quiet_lightning
+
+_INPUT_ERROR = f"{InputError.__module__}.{InputError.__qualname__}: "
 
 
 class DataParallel(DDPStrategy):
@@ -47,3 +53,15 @@ class DataParallel(DDPStrategy):
         for name, buffer in module.named_buffers():
             if name in kept:
                 torch.distributed.broadcast(buffer, 0)
+
+
+@contextmanager
+def told_as_here() -> Iterator[None]:
+    """Raise an `InputError` of a spawned process as what it was there; torch hands over its traceback as text."""
+    try:
+        yield
+    except ProcessRaisedException as error:
+        last = str(error).rstrip().rsplit("\n", 1)[-1]
+        if last.startswith(_INPUT_ERROR):
+            raise InputError(last.removeprefix(_INPUT_ERROR)) from None
+        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import resource
 import shutil
 import sys
@@ -33,7 +34,7 @@ from dhns.tracking.content import shown_settings, shown_summary
 from dhns.tracking.tracker import Tracker, open_tracker
 from dhns.training.callbacks import BEST, LAST, checkpoints, progress
 from dhns.training.checkpoint import load_weights, read_checkpoint, require_same_graph
-from dhns.training.distributed import DataParallel
+from dhns.training.distributed import DataParallel, told_as_here
 from dhns.training.hardness import score_samples
 from dhns.training.module import LinkPredictionModule
 from dhns.training.quiet import quiet_lightning
@@ -119,8 +120,10 @@ def _train_and_rank(
         content = read_checkpoint(last)
         _require_same_settings(config, content["hyper_parameters"]["config"], last)
         require_same_graph(content, module, last)
+    log.info("%s in process %d: %s", "training resumes" if last.exists() else "training starts", os.getpid(), folder)
     started = time.perf_counter()
-    trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
+    with told_as_here():
+        trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
     trained = time.perf_counter() - started
     chosen = checkpoint_folder / f"{BEST if select_best else LAST}.ckpt"
     # what processes of a distributed training counted did not come back with them
