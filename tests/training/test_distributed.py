@@ -6,7 +6,7 @@ import traceback
 import pytest
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
-from torch.multiprocessing import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from commands.shell import only_result, succeed
 from dhns.data.datamodule import TripleDataModule

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch.distributed
 from pytorch_lightning.strategies import DDPStrategy
-from torch.multiprocessing import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from dhns.errors import InputError
 from dhns.training.quiet import quiet_lightning
