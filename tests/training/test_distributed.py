@@ -8,7 +8,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from commands.shell import only_result, succeed
+from commands.shell import only_result, refused, succeed
 from dhns.data.datamodule import TripleDataModule
 from dhns.errors import InputError
 from dhns.negatives.sampler import Negatives, NegativeSampler
@@ -46,6 +46,11 @@ def test_errors_of_other_processes_are_told_as_here(error):
         raise ProcessRaisedException(text, 1, 1234)
     assert str(error) in str(raised.value)
     assert ("Traceback" in str(raised.value)) == (expected is ProcessRaisedException)
+
+
+def test_sparse_gradients_are_refused(tmp_path):
+    ddp = ("trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu")
+    assert "optimization.sparse=true has others" in refused(tmp_path, "train", *ddp, "optimization=lazy_adam")
 
 
 def test_graphs_travel_to_other_processes(toy_graph):
@@ -113,6 +118,10 @@ def test_a_run_of_two_processes_is_a_run(tmp_path):
         assert together[key] == alone[key]
     assert together["generated"]["diagnostics"].keys() == alone["generated"]["diagnostics"].keys()
     assert together["metrics"]["test"]["queries"] == alone["metrics"]["test"]["queries"]
+    log = other.parent / "log"
+    assert "valid/mrr" in (log / "version_0" / "metrics.csv").read_text(), "of the process that trained"
+    assert "final/test/mrr" in (log / "version_1" / "metrics.csv").read_text(), "of the one that ranked"
+    assert (log / "version_0" / "predictions.csv").exists()
     mrr = [result["metrics"]["valid"]["mrr"] for result in (alone, together)]
     assert mrr[0] > 0.15
     assert mrr[1] == pytest.approx(mrr[0], rel=0.15)

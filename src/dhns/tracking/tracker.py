@@ -42,6 +42,9 @@ class Tracker(Logger):
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TrackerElsewhere, (self.backend, self.patience)
+
     def __enter__(self) -> Tracker:
         return self
 
@@ -124,6 +127,13 @@ class Tracker(Logger):
                     call()
         with self.guard():
             self.backend.close(self._failed)
+
+
+class TrackerElsewhere(Tracker):
+    """What becomes of a tracker in a process that is there for the training alone: it ends with that."""
+
+    def finalize(self, status: str) -> None:
+        self.close(failed=status != "success")
 
 
 def open_tracker(node: DictConfig) -> AbstractContextManager[Tracker | None]:

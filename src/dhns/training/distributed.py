@@ -12,6 +12,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from dhns.errors import InputError
+from dhns.kernels.allocator import keep_freed_memory
 from dhns.training.quiet import quiet_lightning
 
 _INPUT_ERROR = f"{InputError.__module__}.{InputError.__qualname__}: "
@@ -36,7 +37,9 @@ class DataParallel(DDPStrategy):
         super().__init__(start_method="spawn", find_unused_parameters=True, broadcast_buffers=False)
 
     def setup_environment(self) -> None:
-        quiet_lightning()  # in a new process
+        # in a new process
+        quiet_lightning()
+        keep_freed_memory()
         super().setup_environment()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:

@@ -186,6 +186,8 @@ def _make_trainer(config: DictConfig, **options: Any) -> pl.Trainer:
             f"trainer.devices asks for {trainer.world_size} devices on {trainer.num_nodes} machine(s); add trainer=ddp "
             "to train one run on several devices of one machine, or start one run per device (docs/sweeps.md)"
         )
+    if isinstance(trainer.strategy, DataParallel) and config.optimization.get("sparse"):
+        raise InputError("trainer=ddp averages whole gradients, and optimization.sparse=true has others; leave one out")
     return trainer
 
 
