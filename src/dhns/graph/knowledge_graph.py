@@ -114,9 +114,10 @@ class KnowledgeGraph:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def __reduce__(self) -> tuple[Callable[[], KnowledgeGraph], tuple[()]]:
-        # processes that train together get a copy, and a read-only mapping cannot be copied
+        # processes that train together get a copy, and read-only mappings cannot be copied
         values = {part.name: getattr(self, part.name) for part in fields(self)}
-        return partial(type(self), **values | {"modalities": dict(self.modalities)}), ()
+        mappings = {name: dict(value) for name, value in values.items() if isinstance(value, Mapping)}
+        return partial(type(self), **values | mappings), ()
 
     @property
     def num_entities(self) -> int:
