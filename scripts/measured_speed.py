@@ -1,4 +1,7 @@
-"""Writes the tables of docs/performance.md from the files under results/bench: python scripts/measured_speed.py."""
+"""Writes the tables of docs/performance.md from the files under results/bench: python scripts/measured_speed.py.
+
+Speeds are those that ``make bench`` left; qualities are those of training runs with cheaper and dearer generators.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- measured: scripts/measured_speed.py writes this block from results/bench -->\n", "<!-- end -->"
+SPEEDS = "<!-- speeds: scripts/measured_speed.py writes this block from results/bench -->\n"
+QUALITIES = "<!-- qualities: scripts/measured_speed.py writes this block from results/bench/quality -->\n"
+END = "<!-- end -->"
 
 
 def block(works: list[dict[str, Any]]) -> str:
@@ -51,11 +56,33 @@ def works() -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in files]
 
 
-def updated(page: str, found: list[dict[str, Any]]) -> str:
-    """The page with its block made anew."""
-    before, rest = page.split(BEGIN)
-    return before + BEGIN + block(found) + END + rest.split(END, 1)[1]
+def qualities(results: list[dict[str, Any]]) -> str:
+    """A line per run, the dearest generator first: steps, rows, width of the denoiser; MRR, and seconds of training."""
+    lines = ["| steps of the chain | positives with negatives | hidden layer | valid MRR | test MRR | training, s |"]
+    lines += ["|---:|---:|---:|---:|---:|---:|"]
+    for result in sorted(results, key=lambda result: -result["time"]["train_s"]):
+        generator = result["config"]["diffheg"]["generator"]
+        steps = generator["sampling_steps"] or f"all {generator['schedule']['steps']}"
+        rows = generator["rows"] or f"all {result['config']['data']['batch_size']}"
+        valid, test = (100 * result["metrics"][split]["mrr"] for split in ("valid", "test"))
+        width = f"{generator['denoiser']['hidden_factor']:g} D"
+        lines.append(f"| {steps} | {rows} | {width} | {valid:.2f} | {test:.2f} | {result['time']['train_s']:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def runs() -> list[dict[str, Any]]:
+    """The stored runs of the generator's variants."""
+    files = sorted((ROOT / "results" / "bench" / "quality").glob("*/result.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in files]
+
+
+def updated(page: str) -> str:
+    """The page with its blocks made anew."""
+    for begin, text in ((SPEEDS, block(works())), (QUALITIES, qualities(runs()))):
+        before, rest = page.split(begin)
+        page = before + begin + text + END + rest.split(END, 1)[1]
+    return page
 
 
 if __name__ == "__main__":
-    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8"), works()), encoding="utf-8")
+    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -378,3 +378,36 @@ def test_it_learns_to_imitate_and_hardness_falls_with_time(world, options):
     distance = (samples - true).norm(dim=-1).mean((1, 2)).tolist()
     assert distance == sorted(distance)
     assert distance[0] < 0.4 * distance[-1]
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("detach", [False, True])
+def test_parts_of_a_batch_have_the_loss_and_gradients_of_the_whole(make, model, positives, detach, monkeypatch):
+    def loss_and_gradients():
+        model.zero_grad()
+        generator = make(detach_inputs=detach)
+        loss = generator.loss(positives, stream(0, "diffusion"))
+        loss.backward(retain_graph=True)  # the embedded positives are those of both calls
+        parameters = [*generator.parameters(), *model.parameters()]
+        return loss.item(), [p.grad.clone() for p in parameters if p.grad is not None], len(generator.calls)
+
+    whole, gradients, calls = loss_and_gradients()
+    monkeypatch.setattr("dhns.diffheg.generator.CHUNK_ELEMENTS", 6 * 12 * 5)  # six sides of views, five positives
+    parts, same, more_calls = loss_and_gradients()
+    assert calls == 1 < more_calls
+    assert parts == pytest.approx(whole, rel=1e-6)
+    assert len(same) == len(gradients)
+    for found, expected in zip(same, gradients, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_parts_of_a_batch_have_chains_of_their_own(make, positives, monkeypatch):
+    monkeypatch.setattr("dhns.diffheg.generator.CHUNK_ELEMENTS", 6 * 12 * 5)
+    generator = make()
+    samples = generator.sample(positives, stream(0, "generation"))
+    assert samples.shape[3] == len(positives.relation)
+    assert {noisy.shape[2] for noisy, _, _, _ in generator.calls} == {5, len(positives.relation) % 5}
+    tapped = torch.cat([noisy for noisy, step, _, _ in generator.calls if int(step) == 5], dim=2)
+    assert torch.equal(samples[:, 1], tapped)

@@ -13,14 +13,26 @@ from dhns.results.store import find_results, read_result
 from dhns.results.tables import missing_table, show
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("measured", REPOSITORY / "scripts" / "measured.py")
-measured = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(measured)
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+measured, measured_speed = script("measured"), script("measured_speed")
 
 
 def test_the_page_has_the_figures_of_the_stored_tables():
     page = measured.PAGE.read_text(encoding="utf-8")
     assert measured.updated(page, measured.tables()) == page, "run python scripts/measured.py"
+
+
+def test_the_page_of_speeds_has_the_figures_of_its_files():
+    page = measured_speed.PAGE.read_text(encoding="utf-8")
+    assert measured_speed.updated(page) == page, "run python scripts/measured_speed.py"
 
 
 @pytest.mark.parametrize("folder", ["curves", "absent"])

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
+from torch.utils.checkpoint import checkpoint
 
 from dhns.diffheg.denoiser import Denoiser
 from dhns.diffheg.frozen_denoiser import FrozenDenoiser, Share
@@ -20,8 +21,8 @@ from dhns.encoders.encoder import STRUCTURE, EntityEncoder
 from dhns.errors import InputError
 from dhns.scorers.scorer import Scorer
 
-CHUNK_ELEMENTS = 2**25
-"""Numbers in the hidden layer of the denoiser that a chain may hold at once."""
+CHUNK_ELEMENTS = 2**23
+"""Numbers in the hidden layer of the denoiser that are held at once, in a chain and in the loss."""
 
 
 class DiffHEG(NegativeGenerator):
@@ -121,12 +122,29 @@ class DiffHEG(NegativeGenerator):
         step = torch.randint(1, self.schedule.steps + 1, (views, drawn, rows), generator=generator, device=clean.device)
         noise = torch.randn(views, drawn, *clean.shape[2:], generator=generator, device=clean.device)
         step, noise = step.expand(views, sides, rows), noise.expand_as(clean)
-        predicted = self.denoiser(self.schedule.add_noise(clean, step, noise), step, condition, self._identity)
+        predicted = self._predict(self.schedule.add_noise(clean, step, noise), step, condition)
         error = (mse_loss if self.loss_kind == "mse" else l1_loss)(
             predicted, self._target(clean, noise, step), reduction="none"
         )
         mask = present[:, None, :].to(error.dtype)
         return ((error.mean(-1) * mask).sum(-1) / mask.sum(-1).clamp(min=1)).sum()
+
+    @property
+    def _rows_at_once(self) -> int:
+        """Positives, in all views and on both sides, whose hidden layer has `CHUNK_ELEMENTS`."""
+        return max(1, CHUNK_ELEMENTS // (self._identity.numel() * self.denoiser.input.out_features))
+
+    def _predict(self, noisy: Tensor, step: Tensor, condition: Tensor) -> Tensor:
+        """The denoiser's prediction; of large batches part by part, which the backward pass computes again."""
+        rows = self._rows_at_once
+        if noisy.shape[2] <= rows:
+            return self.denoiser(noisy, step, condition, self._identity)  # type: ignore[no-any-return]
+        parts = zip(*(torch.split(whole, rows, dim=2) for whole in (noisy, step, condition)), strict=True)
+        predicted = [
+            checkpoint(self.denoiser, *part, self._identity, use_reentrant=False, preserve_rng_state=False)
+            for part in parts
+        ]
+        return torch.cat(predicted, dim=2)
 
     def sample(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor:
         condition = self.conditions.standardize(self.condition(positives))
@@ -134,9 +152,7 @@ class DiffHEG(NegativeGenerator):
             order = torch.randperm(condition.shape[2], generator=generator, device=condition.device)
             condition = condition[:, :, order]
         steps = [level.step(self.schedule.steps) for level in self.levels[: len(self.levels) // self.copies]]
-        denoiser = FrozenDenoiser(self.denoiser)
-        # a chain of some rows after the other, so that memory does not grow with the batch
-        rows = max(1, CHUNK_ELEMENTS // (condition[:, :, :1].numel() // self.denoiser.width * denoiser.hidden_width))
+        denoiser, rows = FrozenDenoiser(self.denoiser), self._rows_at_once
         chains = [
             [self._chain(denoiser, part, set(steps), generator) for part in torch.split(condition, rows, dim=2)]
             for _ in range(self.copies)

@@ -130,6 +130,7 @@ def _train_and_rank(
     state = read_checkpoint(last)
     module.on_load_checkpoint(state)
     load_weights(module, chosen)
+    module.to(trainer.strategy.root_device)  # Lightning leaves it on the processor when training ends
     started = time.perf_counter()
     metrics = {split: rank_split(module, split, config.progress and sys.stdout.isatty()) for split in ("valid", "test")}
     ranked = time.perf_counter() - started
