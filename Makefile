@@ -10,9 +10,10 @@ ROWS ?=
 PROTOCOL ?= clean
 BUDGET ?= full
 JOBS ?= 1
+TEST_JOBS ?= 2
 BENCH_RESULTS ?= results/bench
 
-.PHONY: setup demo test test-features lint bench wheel-test audit-dependencies sweep sweep-check clean
+.PHONY: setup demo test test-faults test-features lint bench wheel-test audit-dependencies sweep sweep-check clean
 .PHONY: reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5
 
 setup: $(VENV)/.installed
@@ -34,12 +35,17 @@ demo: setup
 	@echo "score by hardness level: $(OUTPUTS)/demo/dhns/hardness.png"
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) --dist=loadfile
 
 # The tests that make test skips: pretrained encoders. Installs them into the same environment (1.8 GB instead of 1.3).
 test-features: setup
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,features,rebuild-data]"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/features tests/commands/test_features.py
+
+# Breaks runs on purpose, in some 230 ways, and counts what becomes of them; then 1000 inputs for each property.
+test-faults: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults tests/properties -m "faults or not faults" \
+		--hypothesis-profile=deep
 
 lint: setup
 	$(BIN)/ruff check .

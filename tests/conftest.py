@@ -11,6 +11,7 @@ from dhns.graph.knowledge_graph import KnowledgeGraph, Modality, Vocabulary
 
 # CI tries the same examples every time: a new find belongs into a session that can mend it
 settings.register_profile("ci", derandomize=True)
+settings.register_profile("deep", max_examples=1000)  # for `make test-faults`
 if "CI" in os.environ:
     settings.load_profile("ci")
 

@@ -1,7 +1,6 @@
 """Working folders in which the program is run."""
 
 import pytest
-import torch
 from hydra.core.global_hydra import GlobalHydra
 
 from commands.shell import TRAIN, succeed, write_graph
@@ -28,8 +27,5 @@ def _alone(monkeypatch):
     """Settings of this machine do not reach the tests, and what a run sets does not leave them."""
     for name in ("DHNS_DATA", "DHNS_OUTPUTS", "DHNS_WANDB_OFFLINE", "HYDRA_FULL_ERROR"):
         monkeypatch.delenv(name, raising=False)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     yield
-    torch.set_num_threads(threads)
     GlobalHydra.instance().clear()

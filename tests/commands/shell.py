@@ -60,10 +60,11 @@ class Ended(NamedTuple):
 def program(folder, *arguments, **environment):
     """Run ``dhns`` in a folder with arguments and environment variables."""
     out, err = io.StringIO(), io.StringIO()
-    root, before = logging.getLogger(), Path.cwd()
+    root, before, threads = logging.getLogger(), Path.cwd(), torch.get_num_threads()
     handlers, level = list(root.handlers), root.level
     GlobalHydra.instance().clear()
     os.chdir(folder)
+    torch.set_num_threads(1)  # the last bits of numbers depend on how many there are
     code = 0
     try:
         with (
@@ -83,6 +84,7 @@ def program(folder, *arguments, **environment):
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
         os.chdir(before)
+        torch.set_num_threads(threads)
         root.handlers[:], root.level = handlers, level
     return Ended(code, out.getvalue(), err.getvalue())
 

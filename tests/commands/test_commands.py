@@ -124,7 +124,7 @@ def test_what_a_run_prints(trained):
 def test_a_run_leaves_nothing_half_written(trained):
     folder, _ = trained
     assert {path.name for path in (folder / "run").iterdir()} == {
-        ".hydra", "checkpoints", "hardness.png", "log", "result.json", "train.log",
+        ".hydra", ".lock", "checkpoints", "hardness.png", "log", "result.json", "train.log",
     }  # fmt: skip
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
     with (folder / "run" / "log" / "version_0" / "metrics.csv").open() as file:
@@ -232,7 +232,13 @@ def training_step(self, *arguments):
 LinkPredictionModule.training_step = training_step
 main()
 """
-    return subprocess.run([sys.executable, "-c", code, *LONG], cwd=folder, check=False, capture_output=True).returncode
+    return subprocess.run(
+        [sys.executable, "-c", code, *LONG],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=False,
+        capture_output=True,
+    ).returncode
 
 
 @pytest.fixture(scope="session")

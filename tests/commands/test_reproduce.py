@@ -83,8 +83,8 @@ def test_it_stops_when_asked_to_and_says_how_to_go_on(tmp_path):
     assert driver.stdout.readline() == "1 runs, 0 done, 1 to do\n"
     driver.send_signal(signal.SIGTERM)
     _, err = driver.communicate(timeout=60)
-    assert driver.returncode == 130
-    assert err == "stopped; the same command continues where it was\n"
+    assert driver.returncode == 128 + signal.SIGTERM
+    assert err == "stopped by SIGTERM; the same command continues where it was\n"
     assert not (tmp_path / "outputs" / "table2").exists()
 
 

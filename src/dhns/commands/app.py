@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
 import os
@@ -18,11 +19,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from dhns.errors import InputError
+from dhns.interruption import Stopped
 from dhns.names import plain_name
 from dhns.resources import conf_dir, embedded_dir
 
 Task = Callable[[DictConfig], Any]
 USER_ERRORS = (InputError, HydraException, OmegaConfBaseException)
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
 _INTERNALS = re.compile(r"\n\s*(?:full_key:|object_type=|Config search path:)")
 _PLUGIN = re.compile(r"Could not find 'hydra/(launcher/(?:joblib|submitit_\w+)|sweeper/optuna)'")
 _UNKNOWN = re.compile(r"Could not override '([^']+)'\.")
@@ -79,10 +82,19 @@ def app(name: str) -> Callable[[Task], Callable[[], None]]:
             register_resolvers()
             # Hydra would print its errors over many lines, and cut the traceback of others
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+            # a log that cannot be written is no reason to end, or to print tracebacks
+            logging.raiseExceptions = False
             try:
                 hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
             except USER_ERRORS as error:
                 _fail(error)
+            except OSError as error:
+                if error.errno not in DISK_ERRORS:
+                    raise
+                _fail(error)
+            except Stopped as stop:
+                print(f"stopped by {stop}; the same command continues where it was", file=sys.stderr)
+                sys.exit(stop.status)
 
         return run
 
@@ -112,6 +124,9 @@ def _message(error: BaseException) -> str:
         if isinstance(cause, InputError):
             return " ".join(str(cause).split())
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
+        return f"{where}: {error.strerror}; mend that, and the same command continues where it was"
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} is not given; add {error.full_key}=VALUE"
     if plugin := _PLUGIN.search(str(error)):

@@ -33,6 +33,8 @@ _PLAIN: dict[str, Any] = {
     "render_only": bool,
     "print_jobs": bool,
 }
+_COUNTS = ("scorer.dim", "negatives.num_negatives", "data.batch_size")
+"""At least 1, where they are given."""
 
 
 def check_settings(config: DictConfig) -> None:
@@ -54,6 +56,10 @@ def check_settings(config: DictConfig) -> None:
     for look_up in (written, _import):
         for name, node in nodes.items():
             _check_node(name, node, look_up)
+    for key in _COUNTS:
+        value = OmegaConf.select(config, key)
+        if isinstance(value, int) and value < 1:
+            raise InputError(f"{key} is {value}; at least 1 is needed")
     if settings := OmegaConf.select(config, "trainer"):
         import pytorch_lightning as pl
 

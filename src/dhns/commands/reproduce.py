@@ -33,11 +33,7 @@ def main(config: DictConfig) -> None:
         print(multirun_command(cells))
         return
     if not config.render_only:
-        try:
-            run_missing(cells, config.jobs)
-        except KeyboardInterrupt:
-            print("stopped; the same command continues where it was", file=sys.stderr)
-            sys.exit(130)
+        run_missing(cells, config.jobs)
     table = paper_table(config, cells)
     paths = write_table(table, Path(config.paths.outputs) / f"table{table.number}")
     show_table(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import types
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import dhns
 
-_PLAIN = {"int": int, "float": float, "bool": bool, "str": str, "Literal": typing.Literal}
+_PLAIN = {"int": int, "float": float, "bool": bool, "str": str}
 
 
 class Signature(NamedTuple):
@@ -74,9 +75,15 @@ def _definitions(module: str) -> dict[str, ast.ClassDef | ast.FunctionDef]:
 
 
 def _evaluated(annotation: ast.expr | None) -> Any:
-    """An annotation of built-in types and literals; None for any other."""
-    names = {node.id for node in ast.walk(annotation) if isinstance(node, ast.Name)} if annotation else {""}
-    if not names <= _PLAIN.keys():
-        return None
-    assert annotation is not None
-    return eval(compile(ast.Expression(annotation), "<annotation>", "eval"), {"__builtins__": {}}, dict(_PLAIN))
+    """An annotation of built-in types, None and literals; None for any other."""
+    match annotation:
+        case ast.Name(id=name):
+            return _PLAIN.get(name)
+        case ast.Constant(value=None):
+            return types.NoneType
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            either, other = _evaluated(left), _evaluated(right)
+            return either | other if either is not None and other is not None else None
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=words):
+            return typing.Literal[ast.literal_eval(words)]
+    return None

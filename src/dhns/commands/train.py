@@ -10,10 +10,12 @@ from dhns.commands.app import app
 @app("train")
 def main(config: DictConfig) -> float:
     """Train, rank, store; returns the validation MRR, which a sweeper may maximise."""
+    from dhns.interruption import stopped_by_signals
     from dhns.results.tables import run_table, show
     from dhns.training.experiment import run
 
-    result = run(config)
+    with stopped_by_signals():
+        result = run(config)
     show(run_table(result))
     print(f"result: {config.run_dir}/result.json")
     return float(result["metrics"]["valid"]["mrr"])

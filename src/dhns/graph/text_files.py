@@ -29,7 +29,7 @@ def require_files(folder: Path, names: Sequence[str]) -> None:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file without line ends; empty lines at the end are dropped.
+    """The lines of a UTF-8 file without line ends; blank lines at the end are dropped.
 
     Raises:
         InputError: the file is missing, empty or not UTF-8.
@@ -45,7 +45,10 @@ def read_lines(path: Path) -> list[str]:
     if not text.strip():
         raise InputError(f"{path}: the file is empty")
     # only these line ends: str.splitlines would also break names at U+2028 and the like
-    return text.rstrip().replace("\r\n", "\n").split("\n")
+    lines = text.replace("\r\n", "\n").split("\n")
+    while not lines[-1].strip():
+        lines.pop()
+    return lines
 
 
 def read_counted(path: Path, columns: str, split: Callable[[str], list[str]] = str.split) -> list[list[str]]:

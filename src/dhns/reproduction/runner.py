@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from dhns.interruption import stopped_by_signals
 from dhns.reproduction.cells import Cell, Run, distinct_runs
 from dhns.reproduction.jobs import Command, run_all, train_command
 from dhns.results.store import read_result
@@ -18,7 +18,7 @@ def run_missing(cells: Sequence[Cell], jobs: int, command: Command = train_comma
     """Run every run of the cells that has no result; a failed one is recorded and does not stop the others.
 
     Raises:
-        KeyboardInterrupt: this program was asked to end; the trainings that it started have been stopped.
+        Stopped: this program was asked to end; the trainings that it started have been stopped.
     """
     pairs = {run.folder: (cell, run) for cell, run in distinct_runs(cells)}
     missing = [run for _, run in pairs.values() if not run.done]
@@ -27,7 +27,7 @@ def run_missing(cells: Sequence[Cell], jobs: int, command: Command = train_comma
     say = _plain_lines(console)
     retried = f", {again} of them failed before and are tried again" if again else ""
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with _interrupted_by_signals(), Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with stopped_by_signals(), Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         say(f"{len(pairs)} runs, {len(pairs) - len(missing)} done, {len(missing)} to do{retried}")
         task = bar.add_task("", total=len(missing))
         with closing(run_all(missing, jobs, command)) as endings:
@@ -45,15 +45,3 @@ def _test_mrr(run: Run) -> str:
 def _plain_lines(console: Console) -> Callable[[str], None]:
     """Print a line as it is: of whatever length, and with no markup in it."""
     return lambda line: console.print(line, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _interrupted_by_signals() -> Iterator[None]:
-    """A request to end, or a terminal that closes, acts as Ctrl-C does."""
-    signals = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, signal.default_int_handler) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
+
+from dhns.results.store import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,11 +89,10 @@ def _save(figure: Figure, path: Path) -> None:
     """Write a PNG, whole or not at all, and forget the figure."""
     import matplotlib.pyplot as plt
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp.png")
-    figure.savefig(temporary, dpi=120)
+    image = io.BytesIO()
+    figure.savefig(image, dpi=120, format="png")
     plt.close(figure)
-    temporary.replace(path)
+    write_bytes(path, image.getbuffer())
 
 
 def _time(name: str) -> float:

@@ -14,7 +14,7 @@ BEST, LAST = "best", "last"
 
 def checkpoints(folder: Path, select_best: bool, patience: int | None) -> list[Callback]:
     """The last state after every epoch, for resuming; and, if validation selects, the best one and early stopping."""
-    last = ModelCheckpoint(
+    last = MovableCheckpoint(
         folder,
         filename=LAST,
         save_top_k=1,
@@ -24,9 +24,33 @@ def checkpoints(folder: Path, select_best: bool, patience: int | None) -> list[C
     )
     if not select_best:
         return [last]
-    best = ModelCheckpoint(folder, filename=BEST, monitor="valid/mrr", mode="max", enable_version_counter=False)
-    stopping = [EarlyStopping("valid/mrr", mode="max", patience=patience)] if patience is not None else []
+    best = MovableCheckpoint(folder, filename=BEST, monitor="valid/mrr", mode="max", enable_version_counter=False)
+    stopping = [Patience("valid/mrr", mode="max", patience=patience)] if patience is not None else []
     return [best, *stopping, last]
+
+
+class MovableCheckpoint(ModelCheckpoint):
+    """Remembers the best score also where the run's folder has been moved, and no folder of the machine."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(_moved(super().state_dict(), str(self.dirpath), "."))
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(_moved(state_dict, str(state_dict["dirpath"]), str(self.dirpath)))
+
+
+def _moved(node: Any, old: str, new: str) -> Any:
+    """Nested dictionaries with another beginning of paths."""
+    if isinstance(node, dict):
+        return {_moved(key, old, new): _moved(value, old, new) for key, value in node.items()}
+    return new + node[len(old) :] if isinstance(node, str) and node.startswith(old) else node
+
+
+class Patience(EarlyStopping):
+    """Early stopping that holds: a run that it had ended, and that was stopped while ranking, trains no further."""
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 def progress(enabled: bool) -> list[Callback]:

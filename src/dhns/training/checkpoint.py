@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 from dhns.errors import InputError
@@ -14,7 +17,8 @@ from dhns.graph.load import load_graph
 from dhns.training.callbacks import BEST, LAST
 from dhns.training.module import LinkPredictionModule
 
-OWN_TARGETS = ("dhns.", "torch.optim.")
+RESUMABLE = frozenset({"optimizer_states", "lr_schedulers", "loops", "callbacks"})
+"""What Lightning saves beside weights, to go on from."""
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -37,6 +41,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         InputError: it is missing, truncated, holds pickled objects, or was not written by this program.
     """
     try:
+        _require_sound(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of foreign pickles, which are refused below
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -47,9 +52,37 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} is no readable checkpoint (truncated, or not from dhns): {reason}; train again (force=true)"
         ) from None
-    if not isinstance(content, dict) or not {"state_dict", "hyper_parameters", "batches_seen"} <= content.keys():
+    if not isinstance(content, dict) or not {"state_dict", "batches_seen", "epoch"} <= content.keys():
         raise InputError(f"{path} is not a checkpoint of dhns: it lacks its keys; give the .ckpt of a dhns run")
+    settings = content.get("hyper_parameters")
+    if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
+        raise InputError(f"{path} is not a checkpoint of dhns: it holds no settings; give the .ckpt of a dhns run")
     return content
+
+
+def _require_sound(path: Path) -> None:
+    """Compare every part of the file with its checksum, which `torch.load` does not.
+
+    Raises:
+        ValueError: a part has changed since it was written.
+    """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise ValueError(f"the checksum of {damaged} in it is wrong")
+
+
+def require_resumable(content: dict[str, Any], module: LinkPredictionModule, path: Path) -> None:
+    """Refuse to train on from a checkpoint of another graph, or of weights alone.
+
+    Raises:
+        InputError: it is one; the message names what differs or lacks.
+    """
+    if lacking := sorted(RESUMABLE - content.keys()):
+        raise InputError(
+            f"{path} holds weights but no {', '.join(lacking)}: training cannot go on from it; train again (force=true)"
+        )
+    _put_weights(module, content, path)
 
 
 def require_same_graph(content: dict[str, Any], module: LinkPredictionModule, path: Path) -> None:
@@ -69,21 +102,35 @@ def require_same_graph(content: dict[str, Any], module: LinkPredictionModule, pa
 
 
 def require_own_targets(settings: Any, path: Path) -> None:
-    """Refuse a configuration that names anything to call outside of this package and torch's optimizers.
+    """Refuse a configuration that names anything to call but classes and readers of this package and of torch.optim.
 
-    A checkpoint may come from a stranger, and what its ``_target_`` nodes name is called when it is loaded.
+    A checkpoint may come from a stranger, and what its ``_target_`` nodes name is called when it is loaded. What counts
+    is where the thing is defined, not its name: a module of this package leads to whatever it imports.
 
     Raises:
         InputError: it does; the message names the target.
     """
     if isinstance(settings, dict):
         target = settings.get("_target_")
-        if isinstance(target, str) and not target.startswith(OWN_TARGETS):
+        if target is not None and not _is_own(target):
             raise InputError(f"{path} asks to call '{target}', which is not part of dhns: do not trust it")
         settings = [value for key, value in settings.items() if key != "logger"]
     if isinstance(settings, list):
         for value in settings:
             require_own_targets(value, path)
+
+
+def _is_own(target: Any) -> bool:
+    if not isinstance(target, str) or not target.startswith(("dhns.", "torch.optim.")):
+        return False
+    try:
+        found = get_object(target)
+    except Exception:  # whatever the import of a module raises
+        return False
+    home = f"{getattr(found, '__module__', '')}."
+    return home.startswith("dhns.graph.readers.") or (
+        inspect.isclass(found) and home.startswith(("dhns.", "torch.optim."))
+    )
 
 
 def load_weights(module: LinkPredictionModule, path: Path) -> None:

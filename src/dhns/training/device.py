@@ -16,6 +16,8 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.accelerator.current_accelerator() or torch.device("cpu")
     try:
-        return torch.empty(0, device=name).device
+        probe = torch.zeros(1, device=name)
+        probe.item()  # torch knows devices that only pretend to compute
+        return probe.device
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device '{name}' is not usable here: {str(error).splitlines()[0]}; use device=cpu") from None

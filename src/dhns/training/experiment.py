@@ -17,6 +17,7 @@ import torch
 from hydra.utils import instantiate
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import Timer
 
 from dhns.data.datamodule import TripleDataModule
 from dhns.errors import InputError
@@ -33,11 +34,14 @@ from dhns.tracking.callback import ShowProgress
 from dhns.tracking.content import shown_settings, shown_summary
 from dhns.tracking.tracker import Tracker, open_tracker
 from dhns.training.callbacks import BEST, LAST, checkpoints, progress
-from dhns.training.checkpoint import load_weights, read_checkpoint, require_same_graph
+from dhns.training.checkpoint import load_weights, read_checkpoint, require_resumable
+from dhns.training.checkpoint_io import plugins
 from dhns.training.distributed import DataParallel, told_as_here
+from dhns.training.divergence import DivergenceGuard
 from dhns.training.hardness import score_samples
 from dhns.training.module import LinkPredictionModule
 from dhns.training.quiet import quiet_lightning
+from dhns.training.run_folder import own_folder
 
 log = logging.getLogger(__name__)
 
@@ -52,27 +56,28 @@ def run(config: DictConfig) -> dict[str, Any]:
     """
     folder = Path(config.run_dir)
     result_file = folder / FILE_NAME
-    if config.force:
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        result_file.unlink(missing_ok=True)
-    if result_file.exists():
+    if result_file.exists() and not config.force:
         result = read_result(result_file)
         _require_same_settings(config, result["config"], result_file)
         log.info("already done: %s (force=true trains again)", result_file)
         return result
     quiet_lightning()
     keep_freed_memory()
-    protocol: Protocol = instantiate(config.protocol)
-    graph = load_graph(config)
-    protocol.check_selection(graph)
-    try:
-        with open_tracker(config.logger) as tracker:
-            result = _train_and_rank(config, graph, protocol, folder, tracker)
-            write_json(result_file, result)
-            if tracker is not None:
-                tracker.log_summary(shown_summary(result))
-    finally:
-        _release()
+    with own_folder(folder):
+        if config.force:
+            result_file.unlink(missing_ok=True)
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        protocol: Protocol = instantiate(config.protocol)
+        graph = load_graph(config)
+        protocol.check_selection(graph)
+        try:
+            with open_tracker(config.logger) as tracker:
+                result = _train_and_rank(config, graph, protocol, folder, tracker)
+                write_json(result_file, result)
+                if tracker is not None:
+                    tracker.log_summary(shown_summary(result))
+        finally:
+            _release()
     return result
 
 
@@ -104,7 +109,9 @@ def _train_and_rank(
     )
     select_best = protocol.select == "best_valid"
     checkpoint_folder = folder / "checkpoints"
-    callbacks = [*checkpoints(checkpoint_folder, select_best, config.stopping.patience), *progress(config.progress)]
+    timer = Timer()  # checkpoints hold how long training took so far
+    stages = checkpoints(checkpoint_folder, select_best, config.stopping.patience)
+    callbacks = [timer, DivergenceGuard(), *stages, *progress(config.progress)]
     if tracker is not None:
         callbacks.append(ShowProgress(tracker, shown_settings(config) | {"config_hash": config_hash(config)}))
     trainer = _make_trainer(
@@ -112,6 +119,7 @@ def _train_and_rank(
         default_root_dir=folder,
         logger=tracker or False,
         callbacks=callbacks,
+        plugins=plugins(),
         enable_progress_bar=config.progress and sys.stdout.isatty(),
         limit_val_batches=1.0 if select_best else 0,
     )
@@ -119,12 +127,13 @@ def _train_and_rank(
     if last.exists():
         content = read_checkpoint(last)
         _require_same_settings(config, content["hyper_parameters"]["config"], last)
-        require_same_graph(content, module, last)
+        require_resumable(content, module, last)
+        timer.load_state_dict(content["callbacks"].get(timer.state_key, {}))
     log.info("%s in process %d: %s", "training resumes" if last.exists() else "training starts", os.getpid(), folder)
-    started = time.perf_counter()
+    before, started = timer.time_elapsed(), time.perf_counter()
     with told_as_here():
         trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
-    trained = time.perf_counter() - started
+    trained = before + time.perf_counter() - started
     chosen = checkpoint_folder / f"{BEST if select_best else LAST}.ckpt"
     # what processes of a distributed training counted did not come back with them
     state = read_checkpoint(last)
@@ -180,7 +189,7 @@ def _make_trainer(config: DictConfig, **options: Any) -> pl.Trainer:
         )
     try:
         trainer = pl.Trainer(**settings, **options, use_distributed_sampler=False)
-    except (MisconfigurationException, ValueError) as error:
+    except (MisconfigurationException, ValueError, ImportError) as error:
         raise InputError(f"the settings under 'trainer' do not work here: {error}") from error
     if trainer.num_nodes > 1 or (trainer.world_size > 1 and not isinstance(trainer.strategy, DataParallel)):
         raise InputError(

@@ -114,7 +114,7 @@ class LinkPredictionModule(pl.LightningModule):
 
     # --- Algorithm 1 ---------------------------------------------------------------------------------------------
 
-    def training_step(self, batch: Any, batch_idx: int) -> None:
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         torch.manual_seed(derive_seed(self.seed, "step", self.batches_seen))
         # L_KGC on S-, or on all entities; and the embeddings of everything in the batch
         step = self._score_sampled(batch) if self.sampler is not None else self._score_everything(*batch)
@@ -144,6 +144,7 @@ class LinkPredictionModule(pl.LightningModule):
             if owner is not self.generator:
                 optimizer.step()
         self.batches_seen += 1
+        return loss.detach()
 
     def _score_sampled(self, triples: Tensor) -> Step:
         assert self.sampler is not None

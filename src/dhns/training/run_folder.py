@@ -1,0 +1,38 @@
+"""A run's folder belongs to one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dhns.errors import InputError
+from dhns.results.store import remove_partial_files
+
+log = logging.getLogger(__name__)
+LOCK = ".lock"
+
+
+@contextmanager
+def own_folder(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, and clear it of what a killed process left half-written.
+
+    The lock ends with the process, however that ends.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"another process is training in {folder}; wait for its end, or choose another run_dir"
+            ) from None
+        except OSError as error:  # some network file systems have no locks
+            log.warning("%s cannot be locked (%s); start no second run of the same settings", folder, error.strerror)
+        remove_partial_files(folder)
+        yield
