@@ -2,12 +2,15 @@
 
 import random
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from faults.injection import POINTS, At, LargestFile
 from faults.program import start
-from faults.runs import SYSTEMS, check_restarts, check_whole, command, run
+from faults.runs import SYSTEMS, check_restarts, check_same_end, check_whole, command, run
 
 FEW = [("dhns", "file renamed", False), ("nscaching", "training step", True), ("impatient", "final ranking", False)]
 OTHERS = ("training step", "validation", "checkpoint", "file renamed", "final ranking")
@@ -57,7 +60,7 @@ def test_killed_again_and_again(tmp_path, undisturbed, ledger, number):
     kills = 0
     while kills < 8 and not (tmp_path / "run" / "result.json").exists():
         started = start(tmp_path, command(system))
-        started.process.join(random.uniform(0.2, 4.0))
+        started.process.join(random.uniform(0.1, 1.5))
         started.process.kill()
         if started.wait() == -signal.SIGKILL:
             ledger.injected()
@@ -115,6 +118,36 @@ def test_told_to_stop_by_slurm(tmp_path, undisturbed, ledger, name):
     assert status in (128 + signal.SIGTERM, -signal.SIGUSR1), printed
     assert not list(tmp_path.rglob("hpc_ckpt*"))
     check_restarts(tmp_path, "dhns", undisturbed("dhns")[0])
+    ledger.survived()
+
+
+def train_together(folder):
+    """A training by two processes, which is none of the forked ones: torch starts its own from the beginning."""
+    folder.mkdir(exist_ok=True)
+    arguments = command("last epoch", "trainer=ddp", "trainer.devices=2", "trainer.max_epochs=60")
+    return subprocess.Popen(
+        [sys.executable, "-m", "dhns.cli", *arguments],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.faults
+def test_told_to_stop_with_two_processes(tmp_path, ledger):
+    """SIGTERM to the first of several processes of a run."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    printed, _ = train_together(whole).communicate(timeout=180)
+    assert (whole / "run" / "result.json").exists(), printed
+    ledger.injected()
+    stopped = train_together(broken)
+    while stopped.poll() is None and not (broken / "run" / "checkpoints" / "last.ckpt").exists():
+        time.sleep(0.01)
+    stopped.terminate()
+    printed, _ = stopped.communicate(timeout=60)  # which waits for all that can still print
+    assert stopped.returncode == 128 + signal.SIGTERM, printed
+    assert "stopped by SIGTERM; the same command continues where it was" in printed
+    assert not (broken / "run" / "result.json").exists()
+    printed, _ = train_together(broken).communicate(timeout=180)
+    check_same_end(broken / "run", whole / "run")
     ledger.survived()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch.distributed
 from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from dhns.errors import InputError
@@ -48,6 +50,12 @@ class DataParallel(DDPStrategy):
 
     def on_validation_start(self) -> None:
         self._share_buffers()
+
+    def on_exception(self, exception: BaseException) -> None:
+        super().on_exception(exception)
+        # a request to end reaches this process alone, which would wait for the others to train to their end
+        if isinstance(self.launcher, _MultiProcessingLauncher):
+            self.launcher.kill(signal.SIGKILL)
 
     def _share_buffers(self) -> None:
         module = self.lightning_module
