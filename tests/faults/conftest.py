@@ -60,7 +60,7 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.section("faults")
     rows = [(kind, INJECTED[kind], SURVIVED[kind], REFUSED[kind]) for kind in INJECTED]
     rows.append(("all", *(sum(row[column] for row in rows) for column in (1, 2, 3))))
-    terminalreporter.write_line(f"{'':<64}{'injected':>9}{'survived':>9}{'clear error':>12}{'else':>6}")
+    terminalreporter.write_line(f"{'':<72}{'injected':>9}{'survived':>9}{'clear error':>12}{'else':>6}")
     for kind, injected, survived, refused in rows:
         rest = injected - survived - refused
-        terminalreporter.write_line(f"{kind:<64}{injected:>9}{survived:>9}{refused:>12}{rest:>6}")
+        terminalreporter.write_line(f"{kind:<72}{injected:>9}{survived:>9}{refused:>12}{rest:>6}")

@@ -35,7 +35,7 @@ def test_the_page_of_speeds_has_the_figures_of_its_files():
     assert measured_speed.updated(page) == page, "run python scripts/measured_speed.py"
 
 
-@pytest.mark.parametrize("folder", ["curves", "absent"])
+@pytest.mark.parametrize("folder", ["curves/world_flags", "curves/MKG-W", "absent"])
 def test_the_page_of_missing_modalities_has_the_table_of_its_runs(folder, capsys):
     composed()  # stored settings refer to resolvers, which a command registers
     show(missing_table(by_missing(find_results(REPOSITORY / "results" / "missing" / folder))), markdown=True)
