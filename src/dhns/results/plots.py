@@ -77,9 +77,7 @@ def plot_missing(results: Mapping[Setting, list[dict[str, Any]]], split: str, pa
         axes.grid(alpha=0.3)
     panels[0][0].set_ylabel(f"{split} MRR, %")
     dataset = next(iter(results)).dataset
-    figure.suptitle(
-        f"{dataset}: modalities taken away (points: means, bars: least to greatest of the seeds)", fontsize=9
-    )
+    figure.suptitle(f"{dataset}: modalities taken away\nmean over seeds, bars from least to greatest", fontsize=9)
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(systems)), fontsize=8)
     _save(figure, path)
