@@ -122,29 +122,29 @@ class DiffHEG(NegativeGenerator):
         step = torch.randint(1, self.schedule.steps + 1, (views, drawn, rows), generator=generator, device=clean.device)
         noise = torch.randn(views, drawn, *clean.shape[2:], generator=generator, device=clean.device)
         step, noise = step.expand(views, sides, rows), noise.expand_as(clean)
-        predicted = self._predict(self.schedule.add_noise(clean, step, noise), step, condition)
-        error = (mse_loss if self.loss_kind == "mse" else l1_loss)(
-            predicted, self._target(clean, noise, step), reduction="none"
-        )
+        error = self._error_in_parts(clean, noise, step, condition)
         mask = present[:, None, :].to(error.dtype)
-        return ((error.mean(-1) * mask).sum(-1) / mask.sum(-1).clamp(min=1)).sum()
+        return ((error * mask).sum(-1) / mask.sum(-1).clamp(min=1)).sum()
 
     @property
     def _rows_at_once(self) -> int:
         """Positives, in all views and on both sides, whose hidden layer has `CHUNK_ELEMENTS`."""
         return max(1, CHUNK_ELEMENTS // (self._identity.numel() * self.denoiser.input.out_features))
 
-    def _predict(self, noisy: Tensor, step: Tensor, condition: Tensor) -> Tensor:
-        """The denoiser's prediction; of large batches part by part, which the backward pass computes again."""
+    def _error_in_parts(self, *whole: Tensor) -> Tensor:
+        """`_error`; of large batches part by part, which the backward pass computes again."""
         rows = self._rows_at_once
-        if noisy.shape[2] <= rows:
-            return self.denoiser(noisy, step, condition, self._identity)  # type: ignore[no-any-return]
-        parts = zip(*(torch.split(whole, rows, dim=2) for whole in (noisy, step, condition)), strict=True)
-        predicted = [
-            checkpoint(self.denoiser, *part, self._identity, use_reentrant=False, preserve_rng_state=False)
-            for part in parts
-        ]
-        return torch.cat(predicted, dim=2)
+        if whole[0].shape[2] <= rows:
+            return self._error(*whole)
+        parts = zip(*(torch.split(tensor, rows, dim=2) for tensor in whole), strict=True)
+        errors = [checkpoint(self._error, *part, use_reentrant=False, preserve_rng_state=False) for part in parts]
+        return torch.cat(errors, dim=2)
+
+    def _error(self, clean: Tensor, noise: Tensor, step: Tensor, condition: Tensor) -> Tensor:
+        """``(V, 2, B)`` the mean error of what is predicted from ``clean`` and ``noise`` ``(V, 2, B, D)``."""
+        predicted = self.denoiser(self.schedule.add_noise(clean, step, noise), step, condition, self._identity)
+        error = mse_loss if self.loss_kind == "mse" else l1_loss
+        return error(predicted, self._target(clean, noise, step), reduction="none").mean(-1)
 
     def sample(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor:
         condition = self.conditions.standardize(self.condition(positives))
@@ -153,12 +153,14 @@ class DiffHEG(NegativeGenerator):
             condition = condition[:, :, order]
         steps = [level.step(self.schedule.steps) for level in self.levels[: len(self.levels) // self.copies]]
         denoiser, rows = FrozenDenoiser(self.denoiser), self._rows_at_once
-        chains = [
-            [self._chain(denoiser, part, set(steps), generator) for part in torch.split(condition, rows, dim=2)]
-            for _ in range(self.copies)
-        ]
-        tapped = [torch.cat([states[step] for states in parts], dim=2) for parts in chains for step in steps]
-        return self.latents.restore(torch.stack(tapped, dim=1))
+        # each state goes to its place at once: all of them together are the largest tensor of a step
+        tapped = condition.new_empty(len(condition), len(self.levels), *condition.shape[1:])
+        for taps in torch.split(tapped, len(steps), dim=1):
+            for part, states in zip(torch.split(condition, rows, dim=2), torch.split(taps, rows, dim=3), strict=True):
+                chain = self._chain(denoiser, part, set(steps), generator)
+                for level, step in enumerate(steps):
+                    states[:, level] = chain[step]
+        return self.latents.restore(tapped)
 
     def _chain(
         self, denoiser: FrozenDenoiser, condition: Tensor, taps: set[int], generator: torch.Generator

@@ -73,7 +73,11 @@ class HardnessAdaptiveLoss(nn.Module):
         """Score generated negatives against the observed, fused ends of their positives."""
         present = torch.stack(list(negatives.present.values())).to(negatives.positives.relation.dtype)
         if self.joint_scoring == "fused":
-            score = self._kinds(negatives, scorer, [encoder.fuse(negatives.views, negatives.present)])[0]
+            # level by level, which takes a part of the memory
+            by_level = zip(*(torch.split(view, 1) for view in negatives.views.values()), strict=True)
+            views = [dict(zip(negatives.views, level, strict=True)) for level in by_level]
+            fused = [encoder.fuse(level, negatives.present) for level in views]
+            score = torch.cat(self._kinds(negatives, scorer, fused))
             return GeneratedScores(score, torch.ones_like(score[0]))
         by_view = self._kinds(negatives, scorer, list(negatives.views.values()))
         if self.joint_scoring == "separate":
