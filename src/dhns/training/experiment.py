@@ -151,7 +151,7 @@ def _train_and_rank(
         "config_hash": config_hash(config),
         "seed": config.seed,
         # folders of this machine are nobody's business; settings that name one say ${paths...}
-        "config": {key: value for key, value in plain.items() if key != "paths"},
+        "config": {key: value for key, value in plain.items() if key not in ("paths", "run_dir")},
         "protocol": protocol.describe() | {"notes": list(graph.notes)},
         "fingerprints": module.fingerprints,
         "metrics": metrics,
