@@ -1,7 +1,7 @@
 """The works that are measured, by name: ``make bench WORK=rotate_mkg_y``.
 
 The first side of a work is the project as it ships. `VARIANTS` are further sides, each the same work with one
-optimisation off: a label, the overrides that turn it off, and variables of the process where it is those that do.
+optimisation off or another one on: a label, the overrides that do it, and variables of the process where it is those.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmarks.graphs import DB15K, LARGE, MKG_Y, SMALL, Benchmark, Graphs
 
 @dataclass(frozen=True)
 class Variant:
-    """The project with an optimisation off."""
+    """The project with an optimisation off, or with one that it ships without."""
 
     label: str
     overrides: Sequence[str] = ()
@@ -27,15 +27,17 @@ class Variant:
 NOT_FUSED = Variant("optimizer not fused", ["optimization.optimizer.fused=false"])
 NO_KERNEL = Variant("kernel in plain torch", environment={"CC": "false"})
 MEMORY_RETURNED = Variant("freed memory returned", environment={"BENCH_KEEP_MEMORY": "0"})
+COMPILED_TORCH = Variant("kernel in compiled torch", ["acceleration.compile=true"], {"CC": "false"})
+COMPILED = Variant("compiled denoiser", ["acceleration.compile=true"])
 FP32 = Variant("fp32 products", ["trainer.precision=32-true"])
 VARIANTS: dict[str, list[Variant]] = {
-    "rotate_mkg_y": [NO_KERNEL, MEMORY_RETURNED, NOT_FUSED],
-    "rotate_db15k": [NO_KERNEL, MEMORY_RETURNED, NOT_FUSED],
+    "rotate_mkg_y": [NO_KERNEL, COMPILED_TORCH, MEMORY_RETURNED, NOT_FUSED],
+    "rotate_db15k": [NO_KERNEL, COMPILED_TORCH, MEMORY_RETURNED, NOT_FUSED],
     "complex_mkg_y": [FP32, MEMORY_RETURNED, NOT_FUSED],
     "rank_complex": [MEMORY_RETURNED],
     "rank_rotate": [NO_KERNEL],
-    "dhns_mkg_y": [FP32, MEMORY_RETURNED],
-    "dhns_db15k": [FP32],
+    "dhns_mkg_y": [FP32, COMPILED, MEMORY_RETURNED],
+    "dhns_db15k": [FP32, COMPILED],
 }
 
 TRAIN, RANK = "benchmarks.sides.project:train", "benchmarks.sides.project:rank"

@@ -31,6 +31,7 @@ PACKAGES = {
     "protocol": "graph",
     "missing": "graph",
     "optimization": "training",
+    "acceleration": "training",
     "trainer": "training",
     "diffheg.generator": "diffheg",
     "diffheg.loss": "losses",

@@ -61,4 +61,8 @@ def fit(make_trainer):
 @pytest.fixture
 def step(fit):
     """One training step, without validation."""
-    return lambda module, callbacks=(): fit(module, callbacks, limit_train_batches=1, limit_val_batches=0)
+
+    def take(module, callbacks=(), **options):
+        return fit(module, callbacks, limit_train_batches=1, limit_val_batches=0, **options)
+
+    return take

@@ -19,6 +19,7 @@ from dhns.diffheg.scaling import RunningStandardizer
 from dhns.diffheg.schedule import NoiseSchedule
 from dhns.encoders.encoder import STRUCTURE, EntityEncoder
 from dhns.errors import InputError
+from dhns.kernels.fusion import fusible
 from dhns.scorers.scorer import Scorer
 
 CHUNK_ELEMENTS = 2**23
@@ -140,6 +141,7 @@ class DiffHEG(NegativeGenerator):
         errors = [checkpoint(self._error, *part, use_reentrant=False, preserve_rng_state=False) for part in parts]
         return torch.cat(errors, dim=2)
 
+    @fusible
     def _error(self, clean: Tensor, noise: Tensor, step: Tensor, condition: Tensor) -> Tensor:
         """``(V, 2, B)`` the mean error of what is predicted from ``clean`` and ``noise`` ``(V, 2, B, D)``."""
         predicted = self.denoiser(self.schedule.add_noise(clean, step, noise), step, condition, self._identity)
@@ -179,20 +181,21 @@ class DiffHEG(NegativeGenerator):
         times = chain_times(self.schedule.steps, taps, self.sampling_steps)
         states = {self.schedule.steps: state.expand_as(condition)} if self.schedule.steps in taps else {}
         for now, then in pairwise(times):
-            state = self._reverse(denoiser, state, now, then, shares[0], fresh())
+            step, target = self._steps[now], self._steps[then]
+            state = self._reverse(denoiser, state, step, target, shares[0], fresh())
             if then not in taps:
                 continue
             if self.head_chain == "from_tail":
-                head = self._reverse(denoiser, state, now, then, shares[1], fresh())
+                head = self._reverse(denoiser, state, step, target, shares[1], fresh())
                 states[then] = torch.cat([state, head], dim=1)
             else:
                 states[then] = state
         return states
 
+    @fusible
     def _reverse(
-        self, denoiser: FrozenDenoiser, state: Tensor, now: int, then: int, share: Share, fresh: Tensor
+        self, denoiser: FrozenDenoiser, state: Tensor, step: Tensor, target: Tensor, share: Share, fresh: Tensor
     ) -> Tensor:
-        step, target = self._steps[now], self._steps[then]
         output = denoiser(state, step, share)
         if self.prediction == "velocity":
             signal, noise = self.schedule.signal(step), self.schedule.noise(step)

@@ -15,7 +15,15 @@ IGNORED = frozenset({"hydra", "paths", "logger", "progress", "run_dir", "force",
 IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "strategy", "log_every_n_steps"})
 BUDGET = frozenset({"budget", "epochs", "validations", "valid_triples"})
 """Settings that matter only through those that they set, `SET_BY_BUDGET`."""
-NEUTRAL = {"missing": {}, "encoder.absent": "mask"}
+NEUTRAL = {
+    "missing": {},
+    "encoder.absent": "mask",
+    "acceleration": {
+        "_target_": "dhns.training.acceleration.Acceleration",
+        "matmul_precision": "highest",
+        "compile": False,
+    },
+}
 """Settings younger than stored results, and the values at which they change nothing: there the hash leaves them out."""
 SET_BY_BUDGET = ("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples")
 

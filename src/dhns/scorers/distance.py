@@ -2,7 +2,7 @@
 
 Gathering the candidates of a whole batch writes and re-reads gigabytes. On the processor a C kernel takes each
 candidate straight from the table (`dhns.kernels.pairs`). Elsewhere the batch is cut into chunks, small enough for
-the cache where there is one to hit; the backward computes the differences again.
+the cache where there is one to hit; the backward computes the differences again. Both fuse: `dhns.kernels.fusion`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from dhns.kernels import pairs
+from dhns.kernels.fusion import fusible
 from dhns.scorers.tiles import at_least_float32, chunk_bytes, tiled_all
 
 Norm = Literal["l1", "l2", "modulus"]
@@ -69,6 +70,18 @@ def all_distances(query: Tensor, table: Tensor, norm: Norm) -> Tensor:
     return tiled_all(lambda asked, found: _reduce(asked - found, norm), query, table)
 
 
+@fusible
+def _gathered(query: Tensor, table: Tensor, index: Tensor, norm: Norm) -> Tensor:
+    """`indexed_distance` of one chunk."""
+    return _reduce(table[index].sub_(query[:, None]), norm)
+
+
+@fusible
+def _gathered_slope(query: Tensor, table: Tensor, index: Tensor, gradient: Tensor, norm: Norm) -> Tensor:
+    """Gradient ``(B, N, D)`` with respect to the differences of one chunk, from that of their norms ``(B, N)``."""
+    return _slope(table[index].sub_(query[:, None]), gradient, norm)
+
+
 def _reduce(difference: Tensor, norm: Norm) -> Tensor:
     """Norm of differences ``(..., D)``, which are overwritten."""
     if norm == "l1":
@@ -86,7 +99,7 @@ class _ChunkedDistance(torch.autograd.Function):
         ctx.norm = norm
         distance = query.new_empty(index.shape)
         for chunk in _chunks(query, index):
-            distance[chunk] = _reduce(table[index[chunk]].sub_(query[chunk, None]), norm)
+            distance[chunk] = _gathered(query[chunk], table, index[chunk], norm)
         return distance
 
     @staticmethod
@@ -96,7 +109,7 @@ class _ChunkedDistance(torch.autograd.Function):
         query_gradient = torch.empty_like(query)
         table_gradient = torch.zeros_like(table)
         for chunk in _chunks(query, index):
-            slope = _slope(table[index[chunk]].sub_(query[chunk, None]), gradient[chunk], ctx.norm)
+            slope = _gathered_slope(query[chunk], table, index[chunk], gradient[chunk], ctx.norm)
             query_gradient[chunk] = slope.sum(1).neg_()
             table_gradient.index_add_(0, index[chunk].flatten(), slope.flatten(0, 1))
         return query_gradient, table_gradient, None, None

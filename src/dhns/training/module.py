@@ -27,6 +27,7 @@ from dhns.negatives.sampler import NegativeSampler
 from dhns.randomness import derive_seed, stream
 from dhns.ranking.evaluation import rank_batch
 from dhns.ranking.metric import LinkPredictionMetric
+from dhns.training.acceleration import Acceleration
 from dhns.training.diagnostics import LevelDiagnostics
 from dhns.training.optimization import Optimization
 from dhns.training.scoring import EmbeddedBatch, embed_queries, score_negatives
@@ -60,9 +61,9 @@ class LinkPredictionModule(pl.LightningModule):
 
     Args:
         config: plain dictionary with ``seed``, ``reciprocal``, ``scorer``, ``encoder``, ``negatives`` (empty for a loss
-            over all entities), ``loss``, ``regularizer`` (may be empty), ``optimization`` and ``diffheg`` (may be
-            empty): ``_target_`` nodes that Hydra instantiates. It goes into the checkpoint as it is, interpolations
-            included, so that folders are looked up where it is loaded.
+            over all entities), ``loss``, ``regularizer`` (may be empty), ``optimization``, ``acceleration`` (may be
+            left out) and ``diffheg`` (may be empty): ``_target_`` nodes that Hydra instantiates. It goes into the
+            checkpoint as it is, interpolations included, so that folders are looked up where it is loaded.
         graph: prepared by the protocol.
     """
 
@@ -97,6 +98,7 @@ class LinkPredictionModule(pl.LightningModule):
         self.known = KnownAnswers(known_triples(graph), graph.num_entities, graph.num_relations)
         category = relation_category(graph.train, graph.num_relations)
         self.metric = LinkPredictionMetric(category, graph.seen_entities, lost_modality=graph.lost_modality)
+        self._acceleration: Acceleration = instantiate(nodes.get("acceleration")) or Acceleration()
         self._table: Tensor | None = None
 
     def _build_generator(self, config: DictConfig) -> None:
@@ -115,6 +117,10 @@ class LinkPredictionModule(pl.LightningModule):
     # --- Algorithm 1 ---------------------------------------------------------------------------------------------
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        with self._acceleration.step():
+            return self._step(batch, batch_idx)
+
+    def _step(self, batch: Any, batch_idx: int) -> Tensor:
         torch.manual_seed(derive_seed(self.seed, "step", self.batches_seen))
         # L_KGC on S-, or on all entities; and the embeddings of everything in the batch
         step = self._score_sampled(batch) if self.sampler is not None else self._score_everything(*batch)
