@@ -1,0 +1,110 @@
+"""A training step asks a device for no value, so that the program runs ahead of it.
+
+No GPU is needed: a wait is an operation whose result has a shape, or is a number, that only the device knows. Besides
+the code here only optimizers may have them, whose variants for GPUs have none.
+"""
+
+import traceback
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import dhns
+from dhns.kernels import pairs
+
+WAITING = {"_local_scalar_dense", "nonzero", "_unique2", "unique_dim", "unique_consecutive", "masked_select", "equal"}
+PACKAGE = Path(dhns.__file__).parent
+
+
+class Waits(TorchDispatchMode):
+    """Counts waits by the function of the project that called last."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        masks = name in ("index", "index_put", "index_put_", "_index_put_impl_") and any(
+            index is not None and index.dtype == torch.bool for index in args[1]
+        )
+        if name in WAITING or masks:
+            stack = [frame for frame in traceback.extract_stack() if Path(frame.filename) != Path(__file__)]
+            if not any("torch/optim" in frame.filename for frame in stack):
+                own = [frame for frame in stack if PACKAGE in Path(frame.filename).parents]
+                self.found[f"{own[-1].name}: {name}"] += 1
+        return function(*args, **(kwargs or {}))
+
+
+class WatchSteps(pl.Callback):
+    """Watches all steps but the first of an epoch, which measures the hardness levels."""
+
+    def __init__(self):
+        self.waits, self.steps = Waits(), 0
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if batch_idx:
+            self.waits.__enter__()
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if batch_idx:
+            self.waits.__exit__(None, None, None)
+            self.steps += 1
+
+
+@pytest.fixture
+def waits(fit, make_module, monkeypatch):
+    """The waits of two steps on a device that the C kernel does not run on."""
+    monkeypatch.setattr(pairs, "usable", lambda *_: False)
+
+    def count(*overrides):
+        watch = WatchSteps()
+        fit(make_module(*overrides), [watch], limit_train_batches=3, limit_val_batches=0)
+        assert watch.steps == 2
+        return watch.waits.found
+
+    return count
+
+
+@pytest.fixture
+def names_all(monkeypatch):
+    """Every batch is taken to name nearly all entities, as it does at the sizes of the paper."""
+    monkeypatch.setattr("dhns.models.kge_model.NEARLY_ALL", 0)
+
+
+@pytest.mark.usefixtures("names_all")
+@pytest.mark.parametrize("diffheg", ["default", "reference", "paper", "gaussian", "none"])
+def test_a_step_with_generated_negatives_waits_for_nothing(waits, diffheg):
+    assert not waits(f"diffheg={diffheg}")
+
+
+@pytest.mark.usefixtures("names_all")
+@pytest.mark.parametrize(
+    ("negatives", "expected"),
+    [
+        ("uniform", set()),
+        ("bernoulli", set()),
+        ("sans", set()),
+        ("kbgan", set()),
+        ("mmrns", {"forward: _unique2"}),
+        ("twins", set()),
+        ("mans", {"adapted_share: _local_scalar_dense"}),
+        ("nscaching", {"_rows: _local_scalar_dense", "_one_of_each: _unique2"}),
+        ("shared", {"among: _unique2", "among: index", "among: index_put_"}),
+    ],
+)
+def test_samplers_wait_where_they_must(waits, negatives, expected):
+    assert set(waits("diffheg=none", f"negatives={negatives}")) <= expected
+
+
+def test_a_batch_of_few_entities_waits_for_their_number(waits):
+    assert set(waits("diffheg=none")) == {"encode_batch: _unique2"}
+
+
+@pytest.mark.usefixtures("names_all")
+def test_all_entities_wait_for_the_number_of_queries(waits):
+    assert waits("model=complex_n3") == {"embed_queries: _unique2": 2}
