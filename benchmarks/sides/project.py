@@ -14,7 +14,7 @@ from benchmarks.turns import Turns, TurnsOfSteps
 from dhns.commands.app import register_resolvers
 from dhns.data.datamodule import TripleDataModule
 from dhns.graph.load import load_graph
-from dhns.kernels.allocator import keep_freed_memory
+from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
 from dhns.resources import conf_dir
 from dhns.training.experiment import rank_split
 from dhns.training.module import LinkPredictionModule
@@ -32,6 +32,7 @@ def composed(overrides: list[str], folder: str) -> DictConfig:
     register_resolvers()
     if os.environ.get(KEEP_MEMORY) != "0":
         keep_freed_memory()
+    leave_new_memory_as_it_is()
     with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
         return compose("train", overrides=[*overrides, *COMMON, f"dataset.folder={folder}"])
 

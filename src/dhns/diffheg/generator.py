@@ -24,6 +24,8 @@ from dhns.scorers.scorer import Scorer
 
 CHUNK_ELEMENTS = 2**23
 """Numbers in the hidden layer of the denoiser that are held at once, in a chain and in the loss."""
+TILE = 64
+"""Matrix products of 1023 rows are a tenth slower than those of 1024: rows at once are a multiple of this."""
 
 
 class DiffHEG(NegativeGenerator):
@@ -130,7 +132,8 @@ class DiffHEG(NegativeGenerator):
     @property
     def _rows_at_once(self) -> int:
         """Positives, in all views and on both sides, whose hidden layer has `CHUNK_ELEMENTS`."""
-        return max(1, CHUNK_ELEMENTS // (self._identity.numel() * self.denoiser.input.out_features))
+        rows = max(1, CHUNK_ELEMENTS // (self._identity.numel() * self.denoiser.input.out_features))
+        return rows - rows % TILE if rows > TILE else rows
 
     def _error_in_parts(self, *whole: Tensor) -> Tensor:
         """`_error`; of large batches part by part, which the backward pass computes again."""

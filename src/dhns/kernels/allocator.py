@@ -1,9 +1,11 @@
-"""The C library's memory allocator, told to keep what torch frees."""
+"""How memory is taken and given back: without passes over it that nobody needs."""
 
 from __future__ import annotations
 
 import ctypes
 import platform
+
+import torch
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # of <malloc.h>
 _LARGEST = 2**31 - 1
@@ -24,3 +26,12 @@ def keep_freed_memory() -> bool:
         mallopt(option, value) == 1
         for option, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _LARGEST), (_TOP_PAD, _STEP))
     )
+
+
+def leave_new_memory_as_it_is() -> None:
+    """Keep torch's deterministic mode from writing NaN into every new tensor.
+
+    The mode does so to make a program that reads what it never wrote repeatable; for one that does not, it is a pass
+    over all memory that a step takes.
+    """
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcess
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from dhns.errors import InputError
-from dhns.kernels.allocator import keep_freed_memory
+from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
 from dhns.training.quiet import quiet_lightning
 
 _INPUT_ERROR = f"{InputError.__module__}.{InputError.__qualname__}: "
@@ -42,6 +42,7 @@ class DataParallel(DDPStrategy):
         # in a new process
         quiet_lightning()
         keep_freed_memory()
+        leave_new_memory_as_it_is()
         super().setup_environment()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:

@@ -24,7 +24,7 @@ from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph
 from dhns.graph.protocol import Protocol
-from dhns.kernels.allocator import keep_freed_memory
+from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
 from dhns.ranking.baseline import RelationFrequency
 from dhns.ranking.evaluation import rank_triples
 from dhns.results.config_hash import config_hash
@@ -63,6 +63,7 @@ def run(config: DictConfig) -> dict[str, Any]:
         return result
     quiet_lightning()
     keep_freed_memory()
+    leave_new_memory_as_it_is()
     with own_folder(folder):
         if config.force:
             result_file.unlink(missing_ok=True)
