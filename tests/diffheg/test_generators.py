@@ -44,9 +44,9 @@ def make(model, monkeypatch):
             conditions[share] = condition
             return share
 
-        def __call__(self, noisy, step, share):
-            output = super().__call__(noisy, step, share)
-            generators[-1].calls.append((noisy, step, conditions[share], output))
+        def __call__(self, noisy, moment, share):
+            output = super().__call__(noisy, moment, share)
+            generators[-1].calls.append((noisy, moment.step, conditions[share], output))
             return output
 
     monkeypatch.setattr("dhns.diffheg.generator.FrozenDenoiser", Recorder)

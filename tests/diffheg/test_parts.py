@@ -95,7 +95,7 @@ def trained(denoiser):
 def test_a_frozen_denoiser_is_the_denoiser(trained, inputs, step):
     noisy, _, condition, identity = inputs
     frozen = FrozenDenoiser(trained)
-    found = frozen(noisy, torch.tensor(step), frozen.share(condition, identity))
+    found = frozen(noisy, frozen.at(torch.tensor(step)), frozen.share(condition, identity))
     assert not found.requires_grad
     torch.testing.assert_close(found, trained(noisy, torch.tensor(step), condition, identity), rtol=1e-4, atol=1e-5)
 
@@ -104,7 +104,7 @@ def test_a_frozen_denoiser_rounds_as_autocast_does(trained, inputs):
     noisy, _, condition, identity = inputs
     with torch.autocast("cpu", torch.bfloat16):
         frozen = FrozenDenoiser(trained)
-        found = frozen(noisy, torch.tensor(7), frozen.share(condition, identity))
+        found = frozen(noisy, frozen.at(torch.tensor(7)), frozen.share(condition, identity))
     assert frozen.dtype == torch.bfloat16
     assert found.dtype == torch.float32
     exact = trained(noisy, torch.tensor(7), condition, identity)

@@ -24,6 +24,21 @@ class Share(NamedTuple):
     squares: Tensor
 
 
+class Moment(NamedTuple):
+    """What a diffusion step contributes to all chains that take it.
+
+    Attributes:
+        step: ``()`` t.
+        hidden: ``(H,)`` to the first layer.
+        total, squares: ``()`` to the sums of an input norm.
+    """
+
+    step: Tensor
+    hidden: Tensor
+    total: Tensor
+    squares: Tensor
+
+
 class FrozenDenoiser:
     """`Denoiser.forward` with all that is constant along a chain computed once, and no tensor wider than its input.
 
@@ -69,23 +84,29 @@ class FrozenDenoiser:
         return Share(hidden, flat.sum(-1, keepdim=True), flat.square().sum(-1, keepdim=True))
 
     @torch.no_grad()
-    def __call__(self, noisy: Tensor, step: Tensor, share: Share) -> Tensor:
-        """``(..., D)`` float32 prediction from ``x_t`` ``(..., D)``, one step t ``()`` for all, and `share`."""
+    def at(self, step: Tensor) -> Moment:
+        """What step ``()`` contributes."""
+        with torch.autocast(step.device.type, enabled=False):
+            time = self._time(step)
+            return Moment(step, self._time_weight @ time, time.sum(), time.square().sum())
+
+    @torch.no_grad()
+    def __call__(self, noisy: Tensor, moment: Moment, share: Share) -> Tensor:
+        """``(..., D)`` float32 prediction from ``x_t`` ``(..., D)``, the same t for all, and what the rest contributes."""
         flat = noisy.flatten(0, -2)
         with torch.autocast(noisy.device.type, enabled=False):
-            time = self._time(step)
             hidden = torch.addmm(share.hidden, flat.to(self.dtype), self._noisy.T)
-            at_time = self._time_weight @ time
             if self._input_norm is None:
-                hidden = hidden.add_((at_time + self._bias).to(self.dtype))
+                hidden = hidden.add_((moment.hidden + self._bias).to(self.dtype))
             else:
                 width = 3 * flat.shape[1]
-                mean = (flat.sum(-1, keepdim=True) + time.sum() + share.total) / width
-                squares = (flat.square().sum(-1, keepdim=True) + time.square().sum() + share.squares) / width
+                mean = (flat.sum(-1, keepdim=True) + moment.total + share.total) / width
+                squares = (flat.square().sum(-1, keepdim=True) + moment.squares + share.squares) / width
                 scale = (squares - mean.square()).clamp_(min=0).add_(self._input_norm.eps).rsqrt_()
-                # (hidden + at_time - mean row_sums) scale + bias, with two passes over hidden
-                shift = torch.addcmul(scale * at_time + self._bias, mean * scale, self._row_sums, value=-1)
-                hidden = torch.addcmul(shift.to(self.dtype), hidden, scale.to(self.dtype))
+                # (hidden + at_time - mean row_sums) scale + bias: but for the first, a product of two thin matrices
+                columns = torch.cat([scale, -mean * scale, torch.ones_like(scale)], dim=1).to(self.dtype)
+                rows = torch.stack([moment.hidden, self._row_sums, self._bias]).to(self.dtype)
+                hidden = hidden.mul_(scale.to(self.dtype)).addmm_(columns, rows)
             hidden = self._activation(hidden)
             if isinstance(self._hidden_norm, nn.LayerNorm):
                 hidden = layer_norm(hidden, hidden.shape[-1:], eps=self._hidden_norm.eps)

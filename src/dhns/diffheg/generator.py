@@ -12,7 +12,7 @@ from torch.nn.functional import l1_loss, mse_loss
 from torch.utils.checkpoint import checkpoint
 
 from dhns.diffheg.denoiser import Denoiser
-from dhns.diffheg.frozen_denoiser import FrozenDenoiser, Share
+from dhns.diffheg.frozen_denoiser import FrozenDenoiser, Moment, Share
 from dhns.diffheg.levels import HardnessLevel
 from dhns.diffheg.negatives import EmbeddedPositives, NegativeGenerator
 from dhns.diffheg.scaling import RunningStandardizer
@@ -158,19 +158,26 @@ class DiffHEG(NegativeGenerator):
             condition = condition[:, :, order]
         steps = [level.step(self.schedule.steps) for level in self.levels[: len(self.levels) // self.copies]]
         denoiser, rows = FrozenDenoiser(self.denoiser), self._rows_at_once
+        times = chain_times(self.schedule.steps, set(steps), self.sampling_steps)
+        moments = {time: denoiser.at(self._steps[time]) for time in times}
         # each state goes to its place at once: all of them together are the largest tensor of a step
         tapped = condition.new_empty(len(condition), len(self.levels), *condition.shape[1:])
         for taps in torch.split(tapped, len(steps), dim=1):
             for part, states in zip(torch.split(condition, rows, dim=2), torch.split(taps, rows, dim=3), strict=True):
-                chain = self._chain(denoiser, part, set(steps), generator)
+                chain = self._chain(denoiser, part, moments, set(steps), generator)
                 for level, step in enumerate(steps):
                     states[:, level] = chain[step]
         return self.latents.restore(tapped)
 
     def _chain(
-        self, denoiser: FrozenDenoiser, condition: Tensor, taps: set[int], generator: torch.Generator
+        self,
+        denoiser: FrozenDenoiser,
+        condition: Tensor,
+        moments: dict[int, Moment],
+        taps: set[int],
+        generator: torch.Generator,
     ) -> dict[int, Tensor]:
-        """States ``(V, 2, B, D)`` of the reverse chain (Eqs. 5-6) at the steps ``taps``."""
+        """States ``(V, 2, B, D)`` at the steps ``taps`` of the reverse chain (Eqs. 5-6) that takes all ``moments``."""
         sides = (condition[:, :1], condition[:, 1:]) if self.head_chain == "from_tail" else (condition,)
         # the chain's own conditions, and those of the heads that branch off from the tails' chain
         shares = [
@@ -181,15 +188,14 @@ class DiffHEG(NegativeGenerator):
             return torch.randn(sides[0].shape, generator=generator, device=condition.device)
 
         state = fresh()
-        times = chain_times(self.schedule.steps, taps, self.sampling_steps)
         states = {self.schedule.steps: state.expand_as(condition)} if self.schedule.steps in taps else {}
-        for now, then in pairwise(times):
-            step, target = self._steps[now], self._steps[then]
-            state = self._reverse(denoiser, state, step, target, shares[0], fresh())
+        for now, then in pairwise(moments):
+            target = self._steps[then]
+            state = self._reverse(denoiser, state, moments[now], target, shares[0], fresh())
             if then not in taps:
                 continue
             if self.head_chain == "from_tail":
-                head = self._reverse(denoiser, state, step, target, shares[1], fresh())
+                head = self._reverse(denoiser, state, moments[now], target, shares[1], fresh())
                 states[then] = torch.cat([state, head], dim=1)
             else:
                 states[then] = state
@@ -197,9 +203,9 @@ class DiffHEG(NegativeGenerator):
 
     @fusible
     def _reverse(
-        self, denoiser: FrozenDenoiser, state: Tensor, step: Tensor, target: Tensor, share: Share, fresh: Tensor
+        self, denoiser: FrozenDenoiser, state: Tensor, moment: Moment, target: Tensor, share: Share, fresh: Tensor
     ) -> Tensor:
-        output = denoiser(state, step, share)
+        output, step = denoiser(state, moment, share), moment.step
         if self.prediction == "velocity":
             signal, noise = self.schedule.signal(step), self.schedule.noise(step)
             clean, epsilon = signal * state - noise * output, noise * state + signal * output
