@@ -7,12 +7,12 @@ import torch
 
 from builders import embedded, small_model
 from dhns.diffheg.denoiser import Denoiser
-from dhns.diffheg.frozen_denoiser import FrozenDenoiser
 from dhns.diffheg.gaussian import GaussianNegatives
 from dhns.diffheg.generator import DiffHEG
 from dhns.diffheg.levels import HardnessLevel
 from dhns.diffheg.negatives import EmbeddedPositives
 from dhns.diffheg.schedule import NoiseSchedule
+from dhns.diffheg.split_denoiser import SplitDenoiser
 from dhns.encoders.encoder import Encoded
 from dhns.errors import InputError
 from dhns.randomness import stream
@@ -38,18 +38,19 @@ def make(model, monkeypatch):
     """Makes a small DiffHEG that keeps a record of its denoiser's calls: noisy, step, condition, output."""
     generators, conditions = [], {}
 
-    class Recorder(FrozenDenoiser):
+    class Recorder(SplitDenoiser):
         def share(self, condition, identity):
             share = super().share(condition, identity)
             conditions[share] = condition
             return share
 
-        def __call__(self, noisy, moment, share):
-            output = super().__call__(noisy, moment, share)
-            generators[-1].calls.append((noisy, moment.step, conditions[share], output))
+        def __call__(self, noisy, moments, share):
+            output = super().__call__(noisy, moments, share)
+            call = (noisy, moments.step, conditions[share], output)
+            generators[-1].calls.append(tuple(tensor.detach() for tensor in call))
             return output
 
-    monkeypatch.setattr("dhns.diffheg.generator.FrozenDenoiser", Recorder)
+    monkeypatch.setattr("dhns.diffheg.generator.SplitDenoiser", Recorder)
 
     def build(denoiser=None, **options):
         torch.manual_seed(1)
@@ -62,9 +63,6 @@ def make(model, monkeypatch):
             **options,
         )
         generator.calls = []
-        generator.denoiser.register_forward_hook(
-            lambda _, args, output: generator.calls.append((*(arg.detach() for arg in args[:3]), output.detach()))
-        )
         generators.append(generator)
         return generator
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from dhns.diffheg.denoiser import Denoiser, time_embedding
-from dhns.diffheg.frozen_denoiser import FrozenDenoiser
 from dhns.diffheg.generator import chain_times
 from dhns.diffheg.levels import HardnessLevel
 from dhns.diffheg.scaling import RunningStandardizer
+from dhns.diffheg.split_denoiser import SplitDenoiser
 from dhns.errors import InputError
 
 WIDTH, VIEWS, ROWS = 6, 3, 5
@@ -92,20 +92,31 @@ def trained(denoiser):
 
 
 @pytest.mark.parametrize("step", [1, 20, 50])
-def test_a_frozen_denoiser_is_the_denoiser(trained, inputs, step):
+def test_a_split_denoiser_is_the_denoiser(trained, inputs, step):
     noisy, _, condition, identity = inputs
-    frozen = FrozenDenoiser(trained)
-    found = frozen(noisy, frozen.at(torch.tensor(step)), frozen.share(condition, identity))
-    assert not found.requires_grad
+    split = SplitDenoiser(trained)
+    found = split(noisy, split.at(torch.tensor(step)), split.share(condition, identity))
     torch.testing.assert_close(found, trained(noisy, torch.tensor(step), condition, identity), rtol=1e-4, atol=1e-5)
 
 
-def test_a_frozen_denoiser_rounds_as_autocast_does(trained, inputs):
+def test_a_split_denoiser_learns_as_the_denoiser_does(trained, inputs):
+    noisy, step, condition, identity = inputs
+    noisy, condition = (tensor.clone().requires_grad_() for tensor in (noisy, condition))
+    learning = [noisy, condition, *trained.parameters()]
+    expected = torch.autograd.grad(trained(noisy, step, condition, identity).square().sum(), learning)
+    split = SplitDenoiser(trained)
+    output = split(noisy, split.among(step.expand(noisy.shape[:-1]), torch.arange(51)), split.share(condition, identity))
+    found = torch.autograd.grad(output.square().sum(), learning)
+    for value, exact in zip(found, expected, strict=True):
+        torch.testing.assert_close(value, exact, rtol=1e-3, atol=1e-4)
+
+
+def test_a_split_denoiser_rounds_as_autocast_does(trained, inputs):
     noisy, _, condition, identity = inputs
     with torch.autocast("cpu", torch.bfloat16):
-        frozen = FrozenDenoiser(trained)
-        found = frozen(noisy, frozen.at(torch.tensor(7)), frozen.share(condition, identity))
-    assert frozen.dtype == torch.bfloat16
+        split = SplitDenoiser(trained)
+        found = split(noisy, split.at(torch.tensor(7)), split.share(condition, identity))
+    assert split.dtype == torch.bfloat16
     assert found.dtype == torch.float32
     exact = trained(noisy, torch.tensor(7), condition, identity)
     assert (found - exact).abs().max() < 0.05 * exact.abs().max()

@@ -28,7 +28,8 @@ def time_embedding(step: Tensor, width: int, base: float, endpoint: bool) -> Ten
 class Denoiser(nn.Module):
     """An MLP on noisy embedding, time and condition.
 
-    `dhns.diffheg.frozen_denoiser.FrozenDenoiser` is the same function for the steps of a chain.
+    `forward` is its definition; what training and chains compute is `dhns.diffheg.split_denoiser.SplitDenoiser`, the
+    same function.
 
     Args:
         width: D, of embeddings and conditions; even.

@@ -12,11 +12,11 @@ from torch.nn.functional import l1_loss, mse_loss
 from torch.utils.checkpoint import checkpoint
 
 from dhns.diffheg.denoiser import Denoiser
-from dhns.diffheg.frozen_denoiser import FrozenDenoiser, Moment, Share
 from dhns.diffheg.levels import HardnessLevel
 from dhns.diffheg.negatives import EmbeddedPositives, NegativeGenerator
 from dhns.diffheg.scaling import RunningStandardizer
 from dhns.diffheg.schedule import NoiseSchedule
+from dhns.diffheg.split_denoiser import Moments, Share, SplitDenoiser
 from dhns.encoders.encoder import STRUCTURE, EntityEncoder
 from dhns.errors import InputError
 from dhns.kernels.fusion import fusible
@@ -125,7 +125,7 @@ class DiffHEG(NegativeGenerator):
         step = torch.randint(1, self.schedule.steps + 1, (views, drawn, rows), generator=generator, device=clean.device)
         noise = torch.randn(views, drawn, *clean.shape[2:], generator=generator, device=clean.device)
         step, noise = step.expand(views, sides, rows), noise.expand_as(clean)
-        error = self._error_in_parts(clean, noise, step, condition)
+        error = self._error_in_parts(SplitDenoiser(self.denoiser), clean, noise, step, condition)
         mask = present[:, None, :].to(error.dtype)
         return ((error * mask).sum(-1) / mask.sum(-1).clamp(min=1)).sum()
 
@@ -135,29 +135,35 @@ class DiffHEG(NegativeGenerator):
         rows = max(1, CHUNK_ELEMENTS // (self._identity.numel() * self.denoiser.input.out_features))
         return rows - rows % TILE if rows > TILE else rows
 
-    def _error_in_parts(self, *whole: Tensor) -> Tensor:
+    def _error_in_parts(self, denoiser: SplitDenoiser, *whole: Tensor) -> Tensor:
         """`_error`; of large batches part by part, which the backward pass computes again."""
         rows = self._rows_at_once
         if whole[0].shape[2] <= rows:
-            return self._error(*whole)
+            return self._error(denoiser, *whole)
         parts = zip(*(torch.split(tensor, rows, dim=2) for tensor in whole), strict=True)
-        errors = [checkpoint(self._error, *part, use_reentrant=False, preserve_rng_state=False) for part in parts]
+        errors = [
+            checkpoint(self._error, denoiser, *part, use_reentrant=False, preserve_rng_state=False) for part in parts
+        ]
         return torch.cat(errors, dim=2)
 
     @fusible
-    def _error(self, clean: Tensor, noise: Tensor, step: Tensor, condition: Tensor) -> Tensor:
+    def _error(
+        self, denoiser: SplitDenoiser, clean: Tensor, noise: Tensor, step: Tensor, condition: Tensor
+    ) -> Tensor:
         """``(V, 2, B)`` the mean error of what is predicted from ``clean`` and ``noise`` ``(V, 2, B, D)``."""
-        predicted = self.denoiser(self.schedule.add_noise(clean, step, noise), step, condition, self._identity)
+        moments, share = denoiser.among(step, self._steps), denoiser.share(condition, self._identity)
+        predicted = denoiser(self.schedule.add_noise(clean, step, noise), moments, share)
         error = mse_loss if self.loss_kind == "mse" else l1_loss
         return error(predicted, self._target(clean, noise, step), reduction="none").mean(-1)
 
+    @torch.no_grad()
     def sample(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor:
         condition = self.conditions.standardize(self.condition(positives))
         if self.condition_on == "shuffled":
             order = torch.randperm(condition.shape[2], generator=generator, device=condition.device)
             condition = condition[:, :, order]
         steps = [level.step(self.schedule.steps) for level in self.levels[: len(self.levels) // self.copies]]
-        denoiser, rows = FrozenDenoiser(self.denoiser), self._rows_at_once
+        denoiser, rows = SplitDenoiser(self.denoiser), self._rows_at_once
         times = chain_times(self.schedule.steps, set(steps), self.sampling_steps)
         moments = {time: denoiser.at(self._steps[time]) for time in times}
         # each state goes to its place at once: all of them together are the largest tensor of a step
@@ -171,9 +177,9 @@ class DiffHEG(NegativeGenerator):
 
     def _chain(
         self,
-        denoiser: FrozenDenoiser,
+        denoiser: SplitDenoiser,
         condition: Tensor,
-        moments: dict[int, Moment],
+        moments: dict[int, Moments],
         taps: set[int],
         generator: torch.Generator,
     ) -> dict[int, Tensor]:
@@ -203,9 +209,9 @@ class DiffHEG(NegativeGenerator):
 
     @fusible
     def _reverse(
-        self, denoiser: FrozenDenoiser, state: Tensor, moment: Moment, target: Tensor, share: Share, fresh: Tensor
+        self, denoiser: SplitDenoiser, state: Tensor, moments: Moments, target: Tensor, share: Share, fresh: Tensor
     ) -> Tensor:
-        output, step = denoiser(state, moment, share), moment.step
+        output, step = denoiser(state, moments, share), moments.step
         if self.prediction == "velocity":
             signal, noise = self.schedule.signal(step), self.schedule.noise(step)
             clean, epsilon = signal * state - noise * output, noise * state + signal * output
