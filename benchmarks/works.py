@@ -168,6 +168,7 @@ def _dhns(
         "s",
         [
             side("dhns, diffheg=reference", remark="every step of the chain, all rows"),
+            side("dhns, chain in int8", ["diffheg.generator.int8=true"], "every step of the chain, all rows"),
             *_variants(name, TRAIN, {"overrides": overrides, "counted": "steps", "steps": 1}, folder),
             side("dhns, strided", strided, "8 steps of the chain"),
             side("dhns, strided, needed rows", [*strided, "diffheg.generator.rows=256"], "8 steps, 256 positives"),

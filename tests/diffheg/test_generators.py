@@ -15,6 +15,7 @@ from dhns.diffheg.schedule import NoiseSchedule
 from dhns.diffheg.split_denoiser import SplitDenoiser
 from dhns.encoders.encoder import Encoded
 from dhns.errors import InputError
+from dhns.kernels import int8
 from dhns.randomness import stream
 from dhns.scorers.distmult import DistMult
 from dhns.scorers.rotate import RotatE
@@ -313,6 +314,14 @@ def test_the_generator_learns_from_the_first_rows(make, positives):
     generator = make(rows=4)
     generator.loss(positives, stream(0, "diffusion"))
     assert generator.calls[0][0].shape[2] == 4
+
+
+@pytest.mark.skipif(not int8.supported("cpu"), reason="this processor has no exact products of int8")
+@pytest.mark.parametrize("denoiser", [{}, {"input_norm": True, "hidden_norm": True, "output_norm": False}])
+def test_a_chain_in_int8_is_the_chain_up_to_rounding(make, positives, denoiser):
+    exact, rounded = (make(denoiser, int8=on).sample(positives, stream(0, "generation")) for on in (False, True))
+    assert not torch.equal(rounded, exact)
+    assert (rounded - exact).norm() < 0.03 * exact.norm()
 
 
 def test_gaussian_control_has_the_norm_of_the_true_entity(model, positives):

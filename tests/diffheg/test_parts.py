@@ -105,7 +105,9 @@ def test_a_split_denoiser_learns_as_the_denoiser_does(trained, inputs):
     learning = [noisy, condition, *trained.parameters()]
     expected = torch.autograd.grad(trained(noisy, step, condition, identity).square().sum(), learning)
     split = SplitDenoiser(trained)
-    output = split(noisy, split.among(step.expand(noisy.shape[:-1]), torch.arange(51)), split.share(condition, identity))
+    output = split(
+        noisy, split.among(step.expand(noisy.shape[:-1]), torch.arange(51)), split.share(condition, identity)
+    )
     found = torch.autograd.grad(output.square().sum(), learning)
     for value, exact in zip(found, expected, strict=True):
         torch.testing.assert_close(value, exact, rtol=1e-3, atol=1e-4)

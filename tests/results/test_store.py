@@ -146,6 +146,8 @@ def test_hash_ignores_what_changes_no_number(override):
         "protocol.select=last_epoch",
         "missing=random",
         "encoder.absent=mean",
+        "diffheg.generator.int8=true",
+        "acceleration=gpu",
     ],
 )
 def test_hash_tells_settings_apart(override):
@@ -183,6 +185,18 @@ def test_hash_of_a_configuration_from_before_missing_modalities():
     older = OmegaConf.to_container(config, resolve=False)
     del older["missing"], older["encoder"]["absent"]
     assert config_hash(OmegaConf.create(older)) == config_hash(config)
+
+
+def test_hash_of_a_configuration_from_before_acceleration():
+    config = composed()
+    older = OmegaConf.to_container(config, resolve=False)
+    del older["acceleration"], older["diffheg"]["generator"]["int8"]
+    assert config_hash(OmegaConf.create(older)) == config_hash(config)
+
+
+@pytest.mark.parametrize("diffheg", ["none", "gaussian"])
+def test_hash_needs_no_denoiser(diffheg):
+    assert len(config_hash(composed(f"diffheg={diffheg}"))) == 8
 
 
 def test_hash_is_the_folder_of_a_run():

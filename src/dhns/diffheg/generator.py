@@ -54,6 +54,7 @@ class DiffHEG(NegativeGenerator):
             for something plausible that is not the answer.
         copies: independent chains per positive, each tapped at every level.
         rows: see `NegativeGenerator`.
+        int8: compute the products of the chain in 8-bit integers; see `Int8Linear`.
     """
 
     _identity: Tensor
@@ -78,6 +79,7 @@ class DiffHEG(NegativeGenerator):
         condition_on: Literal["observed", "shuffled"] = "observed",
         copies: int = 1,
         rows: int | None = None,
+        int8: bool = False,
     ) -> None:
         super().__init__()
         if head_chain == "from_tail" and sampling_steps is not None:
@@ -94,7 +96,7 @@ class DiffHEG(NegativeGenerator):
         self.denoiser = denoiser(width=width, views=views)
         self.prediction, self.loss_kind, self.shared_noise = prediction, loss_kind, shared_noise
         self.detach_inputs, self.head_chain, self.condition_on = detach_inputs, head_chain, condition_on
-        self.sampling_steps, self.eta, self.rows = sampling_steps, eta, rows
+        self.sampling_steps, self.eta, self.rows, self.int8 = sampling_steps, eta, rows, int8
         self.latents = RunningStandardizer(views, width, enabled=standardize)
         self.conditions = RunningStandardizer(views, width, enabled=standardize)
         self.register_buffer("_identity", torch.arange(2 * views).view(views, 2, 1), persistent=False)
@@ -147,9 +149,7 @@ class DiffHEG(NegativeGenerator):
         return torch.cat(errors, dim=2)
 
     @fusible
-    def _error(
-        self, denoiser: SplitDenoiser, clean: Tensor, noise: Tensor, step: Tensor, condition: Tensor
-    ) -> Tensor:
+    def _error(self, denoiser: SplitDenoiser, clean: Tensor, noise: Tensor, step: Tensor, condition: Tensor) -> Tensor:
         """``(V, 2, B)`` the mean error of what is predicted from ``clean`` and ``noise`` ``(V, 2, B, D)``."""
         moments, share = denoiser.among(step, self._steps), denoiser.share(condition, self._identity)
         predicted = denoiser(self.schedule.add_noise(clean, step, noise), moments, share)
@@ -163,7 +163,7 @@ class DiffHEG(NegativeGenerator):
             order = torch.randperm(condition.shape[2], generator=generator, device=condition.device)
             condition = condition[:, :, order]
         steps = [level.step(self.schedule.steps) for level in self.levels[: len(self.levels) // self.copies]]
-        denoiser, rows = SplitDenoiser(self.denoiser), self._rows_at_once
+        denoiser, rows = SplitDenoiser(self.denoiser, self.int8), self._rows_at_once
         times = chain_times(self.schedule.steps, set(steps), self.sampling_steps)
         moments = {time: denoiser.at(self._steps[time]) for time in times}
         # each state goes to its place at once: all of them together are the largest tensor of a step

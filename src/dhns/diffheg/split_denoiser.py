@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import layer_norm, linear
 
 from dhns.diffheg.denoiser import Denoiser
+from dhns.kernels.int8 import Int8Linear
 
 
 class Share(NamedTuple):
@@ -53,12 +56,13 @@ class SplitDenoiser:
 
     Args:
         denoiser: whose weights must not change while this is used.
+        int8: compute the products in 8-bit integers, without gradients; see `Int8Linear`.
 
     Attributes:
-        dtype: of the matrix products.
+        dtype: of the hidden layer, and of the matrix products unless they are int8.
     """
 
-    def __init__(self, denoiser: Denoiser) -> None:
+    def __init__(self, denoiser: Denoiser, int8: bool = False) -> None:
         self._time, self._identity, self._input_norm = denoiser.time, denoiser.identity, denoiser.input_norm
         self._activation, self._hidden_norm, first, *others, self._output_norm = denoiser.output
         device = denoiser.input.weight.device.type
@@ -67,18 +71,23 @@ class SplitDenoiser:
             weight, self._bias = _after_norm(denoiser.input, denoiser.input_norm)
             self._row_sums = weight.sum(1)
             noisy, self._time_weight, condition = weight.chunk(3, dim=1)
-            self._noisy, self._condition = noisy.to(self.dtype), condition.to(self.dtype)
             output, offset = _after_norm(first, self._hidden_norm)
             for layer in others:
                 assert isinstance(layer, nn.Linear)
                 output, offset = layer.weight @ output, layer(offset)
-            self._output, self._offset = output.to(self.dtype), offset.to(self.dtype)
+            self._noisy, self._condition = self._product(noisy, None, int8), self._product(condition, None, int8)
+            self._last = self._product(output, offset, int8)
+
+    def _product(self, weight: Tensor, bias: Tensor | None, int8: bool) -> Callable[[Tensor], Tensor]:
+        if int8:
+            return Int8Linear(weight, bias, self.dtype)
+        return partial(linear, weight=weight.to(self.dtype), bias=None if bias is None else bias.to(self.dtype))
 
     def share(self, condition: Tensor, identity: Tensor) -> Share:
         """What conditions ``(..., D)`` contribute; ``identity`` ``(...)`` as `Denoiser.forward` takes it."""
         flat = condition.flatten(0, -2)
         with torch.autocast(condition.device.type, enabled=False):
-            hidden = linear(flat.to(self.dtype), self._condition)
+            hidden = self._condition(flat.to(self.dtype))
             if self._identity is not None:
                 hidden = hidden + self._identity(identity.expand(condition.shape[:-1]).flatten()).to(self.dtype)
             return Share(hidden, flat.sum(-1, keepdim=True), flat.square().sum(-1, keepdim=True))
@@ -101,7 +110,7 @@ class SplitDenoiser:
         """``(..., D)`` float32 prediction from ``x_t`` ``(..., D)`` and what steps and conditions contribute."""
         flat, choice = noisy.flatten(0, -2), moments.choice
         with torch.autocast(noisy.device.type, enabled=False):
-            hidden = torch.addmm(share.hidden, flat.to(self.dtype), self._noisy.T)
+            hidden = share.hidden + self._noisy(flat.to(self.dtype))
             if self._input_norm is None:
                 columns = torch.cat([choice, torch.ones_like(choice[:, :1])], dim=1)
                 rows = torch.cat([moments.hidden, self._bias[None]])
@@ -119,7 +128,7 @@ class SplitDenoiser:
             hidden = self._activation(hidden)
             if isinstance(self._hidden_norm, nn.LayerNorm):
                 hidden = layer_norm(hidden, hidden.shape[-1:], eps=self._hidden_norm.eps)
-            output = linear(hidden, self._output, self._offset).float()
+            output = self._last(hidden).float()
             return self._output_norm(output).view_as(noisy)  # type: ignore[no-any-return]
 
 

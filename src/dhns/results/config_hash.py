@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from typing import Any
@@ -18,6 +19,7 @@ BUDGET = frozenset({"budget", "epochs", "validations", "valid_triples"})
 NEUTRAL = {
     "missing": {},
     "encoder.absent": "mask",
+    "diffheg.generator.int8": False,
     "acceleration": {
         "_target_": "dhns.training.acceleration.Acceleration",
         "matmul_precision": "highest",
@@ -47,8 +49,8 @@ def config_hash(config: DictConfig) -> str:
         if key not in IGNORED_OF_TRAINER and not str(key).startswith("enable_")
     }
     for key, value in NEUTRAL.items():
-        group, _, name = key.rpartition(".")
-        holder = settings.get(group, {}) if group else settings
+        *groups, name = key.split(".")
+        holder = functools.reduce(lambda node, group: node.get(group) or {}, groups, settings)
         if holder.get(name) == value:
             del holder[name]
     text = json.dumps([RESULT_VERSION, settings], sort_keys=True)
