@@ -57,16 +57,18 @@ def works() -> list[dict[str, Any]]:
 
 
 def qualities(results: list[dict[str, Any]]) -> str:
-    """A line per run, the dearest generator first: steps, rows, width of the denoiser; MRR, and seconds of training."""
-    lines = ["| steps of the chain | positives with negatives | hidden layer | valid MRR | test MRR | training, s |"]
-    lines += ["|---:|---:|---:|---:|---:|---:|"]
+    """A line per run, the dearest generator first: steps, rows, width and products of the denoiser; MRR, and seconds of training."""
+    lines = ["| steps of the chain | positives with negatives | hidden layer | products of the chain | valid MRR | test MRR | training, s |"]
+    lines += ["|---:|---:|---:|---|---:|---:|---:|"]
     for result in sorted(results, key=lambda result: -result["time"]["train_s"]):
         generator = result["config"]["diffheg"]["generator"]
         steps = generator["sampling_steps"] or f"all {generator['schedule']['steps']}"
         rows = generator["rows"] or f"all {result['config']['data']['batch_size']}"
         valid, test = (100 * result["metrics"][split]["mrr"] for split in ("valid", "test"))
         width = f"{generator['denoiser']['hidden_factor']:g} D"
-        lines.append(f"| {steps} | {rows} | {width} | {valid:.2f} | {test:.2f} | {result['time']['train_s']:.0f} |")
+        products = "int8" if generator.get("int8") else "fp32"
+        figures = f"{valid:.2f} | {test:.2f} | {result['time']['train_s']:.0f}"
+        lines.append(f"| {steps} | {rows} | {width} | {products} | {figures} |")
     return "\n".join(lines) + "\n"
 
 
