@@ -50,11 +50,10 @@ def fusible(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         run = compiled()
         from torch._dynamo.exc import TorchDynamoException
-        from torch._inductor.exc import InductorError
 
         try:
             return run(*args, **kwargs)
-        except (TorchDynamoException, InductorError) as error:
+        except TorchDynamoException as error:
             reason = " ".join(str(error).strip().splitlines()[:2])
             raise InputError(
                 f"torch.compile does not work here ({reason}); it needs a C++ compiler on a processor and Triton on a "
