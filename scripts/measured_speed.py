@@ -57,8 +57,9 @@ def works() -> list[dict[str, Any]]:
 
 
 def qualities(results: list[dict[str, Any]]) -> str:
-    """A line per run, the dearest generator first: steps, rows, width and products of the denoiser; MRR, and seconds of training."""
-    lines = ["| steps of the chain | positives with negatives | hidden layer | products of the chain | valid MRR | test MRR | training, s |"]
+    """A line per run, the dearest generator first: what it costs, valid and test MRR, and seconds of training."""
+    columns = ("steps of the chain", "positives with negatives", "hidden layer", "products of the chain")
+    lines = [f"| {' | '.join(columns)} | valid MRR | test MRR | training, s |"]
     lines += ["|---:|---:|---:|---|---:|---:|---:|"]
     for result in sorted(results, key=lambda result: -result["time"]["train_s"]):
         generator = result["config"]["diffheg"]["generator"]

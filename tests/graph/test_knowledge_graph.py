@@ -50,6 +50,12 @@ def test_words(toy_graph):
     assert toy_graph.describe((2, 2, 0)) == "Entity 2 - kind of - Entity 0"
 
 
+def test_linked_pairs_are_those_of_train_in_either_direction(toy_graph):
+    count = toy_graph.num_entities
+    pairs = {(min(h, t), max(h, t)) for h, _, t in toy_graph.train.tolist()}
+    assert toy_graph.linked_pairs.tolist() == sorted(lesser * count + greater for lesser, greater in pairs)
+
+
 def test_seen_entities_are_those_of_train(toy_graph):
     assert (~toy_graph.seen_entities).nonzero().flatten().tolist() == [11]
 

@@ -92,6 +92,15 @@ def test_triples_of_entities_that_lost_a_modality():
     )
 
 
+def test_triples_whose_ends_train_links():
+    # {0, 4} in the direction of the third triple or not; {1, 2} is nobody's
+    metrics = record(new_metric(linked_pairs=torch.tensor([0 * 5 + 4, 1 * 5 + 2]))).compute()
+    assert metrics["linked/mrr"] == pytest.approx((1 / 1.5 + 1 / 5) / 2)
+    assert (metrics["linked/queries"], metrics["unlinked/queries"]) == (2, 4)
+    assert metrics["unlinked/mrr"] == pytest.approx((1 + 1 / 2 + 1 / 4 + 1 / 2) / 4)
+    assert not [key for key in record(new_metric()).compute() if "linked" in key]
+
+
 def test_a_metric_without_queries_is_empty():
     with pytest.warns(UserWarning, match="before the ``update``"):
         assert new_metric().compute() == {}

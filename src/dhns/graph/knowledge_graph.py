@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from types import MappingProxyType
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -148,6 +149,12 @@ class KnowledgeGraph:
         seen = torch.zeros(self.num_entities, dtype=torch.bool)
         seen[self.train[:, [0, 2]].flatten()] = True
         return seen
+
+    @cached_property
+    def linked_pairs(self) -> Tensor:
+        """``(pairs,)`` int64, ascending: unordered pairs that train links, as ``lesser id * entities + greater id``."""
+        lesser, greater = self.train[:, [0, 2]].aminmax(dim=1)
+        return torch.from_numpy(np.unique((lesser * self.num_entities + greater).numpy()))
 
     @cached_property
     def lost_modality(self) -> Tensor:

@@ -22,6 +22,7 @@ class Records(NamedTuple):
     category: Tensor
     seen: Tensor
     lost: Tensor
+    linked: Tensor
     optimistic: Tensor
     pessimistic: Tensor
     candidates: Tensor
@@ -34,21 +35,23 @@ class Records(NamedTuple):
 class LinkPredictionMetric(Metric):
     """Filtered link-prediction metrics of a split, both sides of every triple.
 
-    One record per query is kept (8 integers), not its scores, and records of one query count once: the samples that a
+    One record per query is kept (9 integers), not its scores, and records of one query count once: the samples that a
     distributed sampler repeats to even out the processes change nothing.
 
     ``compute`` returns a flat dictionary. The headline ``mrr``, ``mr``, ``amri`` and ``hits@k`` are of realistic ranks
     over both sides, ``queries`` of them. The same keys behind ``head/``, ``tail/``, ``1-N/``, ``1-N/tail/``, ...,
     ``seen/`` and ``unseen/`` are of realistic ranks over a slice; a slice without queries has none. ``head/`` asks for
-    the head; ``unseen/`` triples hold an entity of no training triple. Where modalities were taken away, ``lost/``
-    triples hold an entity that lost one, and ``kept/`` are the others. Behind ``optimistic/`` and ``pessimistic/``
-    stand the other tie rules, over both sides.
+    the head; ``unseen/`` triples hold an entity of no training triple. Head and tail of ``linked/`` triples are linked
+    by a training triple, in either direction, from which their relation may be guessed; ``unlinked/`` are the others.
+    Where modalities were taken away, ``lost/`` triples hold an entity that lost one, and ``kept/`` are the others.
+    Behind ``optimistic/`` and ``pessimistic/`` stand the other tie rules, over both sides.
 
     Args:
         category: ``(relations,)`` int64, indices into ``CATEGORIES``, as ``relation_category`` gives them.
         seen_entities: ``(entities,)`` bool, as ``KnowledgeGraph.seen_entities`` gives it.
         hits: the k of ``hits@k``.
         lost_modality: ``(entities,)`` bool, as ``KnowledgeGraph.lost_modality`` gives it; nobody when null.
+        linked_pairs: ``(pairs,)`` int64, as ``KnowledgeGraph.linked_pairs`` gives it; none when null.
         **kwargs: of ``torchmetrics.Metric``.
     """
 
@@ -60,6 +63,7 @@ class LinkPredictionMetric(Metric):
     category: Tensor
     seen_entities: Tensor
     lost_modality: Tensor
+    linked_pairs: Tensor
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class LinkPredictionMetric(Metric):
         seen_entities: Tensor,
         hits: Sequence[int] = (1, 3, 10),
         lost_modality: Tensor | None = None,
+        linked_pairs: Tensor | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -75,6 +80,8 @@ class LinkPredictionMetric(Metric):
         self.register_buffer("seen_entities", seen_entities, persistent=False)
         lost_modality = torch.zeros_like(seen_entities) if lost_modality is None else lost_modality
         self.register_buffer("lost_modality", lost_modality, persistent=False)
+        linked_pairs = category.new_empty(0) if linked_pairs is None else linked_pairs
+        self.register_buffer("linked_pairs", linked_pairs, persistent=False)
         self.add_state("records", default=[], dist_reduce_fx="cat")
 
     def update(self, triples: Tensor, head_side: Tensor, ranks: Ranks, query: Tensor) -> None:
@@ -89,8 +96,16 @@ class LinkPredictionMetric(Metric):
         head, relation, tail = triples.unbind(1)
         seen = self.seen_entities[head] & self.seen_entities[tail]
         lost = self.lost_modality[head] | self.lost_modality[tail]
-        columns = Records(query, head_side, self.category[relation], seen, lost, *ranks)
+        columns = Records(query, head_side, self.category[relation], seen, lost, self._linked(head, tail), *ranks)
         self.records.append(torch.stack([column.long() for column in columns], dim=1))
+
+    def _linked(self, head: Tensor, tail: Tensor) -> Tensor:
+        """``(batch,)`` bool: head and tail are one of ``linked_pairs``."""
+        if len(self.linked_pairs) == 0:
+            return torch.zeros_like(head, dtype=torch.bool)
+        pair = torch.minimum(head, tail) * len(self.seen_entities) + torch.maximum(head, tail)
+        place = torch.searchsorted(self.linked_pairs, pair).clamp(max=len(self.linked_pairs) - 1)
+        return self.linked_pairs[place] == pair
 
     def compute(self) -> dict[str, float]:
         """The metrics of all queries so far, as plain floats; empty when there are none."""
@@ -152,6 +167,10 @@ def _slices(records: Records) -> Iterator[tuple[str, Tensor]]:
             yield f"{name}/{side}", inside & asked
     yield "seen", seen
     yield "unseen", ~seen
+    linked = records.linked.bool()
+    if linked.any():
+        yield "unlinked", ~linked
+        yield "linked", linked
     lost = records.lost.bool()
     if lost.any():
         yield "kept", ~lost

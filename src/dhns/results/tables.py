@@ -27,7 +27,7 @@ def run_table(result: dict[str, Any], split: str = "test") -> Table:
 
 
 def metrics_table(metrics: dict[str, float], heading: str) -> Table:
-    """Metrics overall, per side, per tie rule, per relation category and for unseen or changed entities."""
+    """Metrics overall, per side, per tie rule, per relation category, and for unseen, linked or changed entities."""
     table = Table(title=heading)
     for column in ("queries", "count", "MRR", "Hits@1", "Hits@3", "Hits@10", "MR", "AMRI"):
         table.add_column(column, justify="left" if column == "queries" else "right")

@@ -97,7 +97,9 @@ class LinkPredictionModule(pl.LightningModule):
             self._build_generator(nodes.diffheg)
         self.known = KnownAnswers(known_triples(graph), graph.num_entities, graph.num_relations)
         category = relation_category(graph.train, graph.num_relations)
-        self.metric = LinkPredictionMetric(category, graph.seen_entities, lost_modality=graph.lost_modality)
+        self.metric = LinkPredictionMetric(
+            category, graph.seen_entities, lost_modality=graph.lost_modality, linked_pairs=graph.linked_pairs
+        )
         self._acceleration: Acceleration = instantiate(nodes.get("acceleration")) or Acceleration()
         self._table: Tensor | None = None
 
