@@ -1,5 +1,10 @@
 """Precision and compilation of a training step: they hold in the step alone, and change no number beyond rounding."""
 
+import os
+import shutil
+import sysconfig
+from pathlib import Path
+
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -9,6 +14,13 @@ from dhns.errors import InputError
 from dhns.kernels.fusion import fusible, fusing
 from dhns.scorers import distance
 from dhns.training.acceleration import Acceleration
+
+
+compiles = pytest.mark.skipif(
+    shutil.which(os.environ.get("CXX", "g++")) is None
+    or not (Path(sysconfig.get_path("include")) / "Python.h").exists(),
+    reason="torch.compile needs a C++ compiler and the headers of Python",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +55,7 @@ def test_a_failed_step_leaves_the_process_as_it_was():
     assert not counters["stats"]
 
 
+@compiles
 @pytest.mark.parametrize(("diffheg", "precision"), [("default", "32-true"), ("reference", "bf16-mixed")])
 def test_a_compiled_step_is_the_same_step(make_module, step, diffheg, precision):
     plain, compiled = (
@@ -60,6 +73,7 @@ def test_a_compiled_step_is_the_same_step(make_module, step, diffheg, precision)
             torch.testing.assert_close(other, value, rtol=1e-3, atol=1e-5, msg=name)
 
 
+@compiles
 @pytest.mark.parametrize("norm", ["l1", "l2", "modulus"])
 def test_fused_distances_are_those_of_the_formula(monkeypatch, norm):
     monkeypatch.setattr(distance.pairs, "usable", lambda *_: False)
