@@ -15,7 +15,6 @@ from dhns.kernels.fusion import fusible, fusing
 from dhns.scorers import distance
 from dhns.training.acceleration import Acceleration
 
-
 compiles = pytest.mark.skipif(
     shutil.which(os.environ.get("CXX", "g++")) is None
     or not (Path(sysconfig.get_path("include")) / "Python.h").exists(),
