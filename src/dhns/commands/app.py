@@ -21,6 +21,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from dhns.errors import InputError
 from dhns.interruption import Stopped
 from dhns.names import plain_name
+from dhns.progress import showing_progress
 from dhns.resources import conf_dir, embedded_dir
 
 Task = Callable[[DictConfig], Any]
@@ -70,7 +71,8 @@ def app(name: str) -> Callable[[Task], Callable[[], None]]:
 
             try:
                 check_settings(config)
-                return task(config)
+                with showing_progress(config.get("progress", True)):
+                    return task(config)
             except Exception as error:
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
                     raise _job_error(error) from None
