@@ -147,7 +147,7 @@ def test_the_dense_peer_ranks_as_the_project_does(folder):
     overrides = ["model=complex_n3", "dataset=mkg_y", "dataset.modalities.textual=null", "scorer.dim=4"]
     config = project.composed([*overrides, "scorer.init_range=1.0"], folder)
     module = LinkPredictionModule(project.OmegaConf.to_container(config, resolve=False), project.load_graph(config))
-    expected = rank_split(module, "test")
+    expected, _ = rank_split(module, "test")
 
     model = dense.DenseComplEx(60, 3, 4)
     model.entities.data, model.relations.data = module.model.encoder.structure.data, module.model.relations.data

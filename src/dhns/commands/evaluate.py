@@ -19,5 +19,5 @@ def main(config: DictConfig) -> None:
     from dhns.training.experiment import rank_split
 
     module = load_module(Path(config.checkpoint), choose_device(config.device))
-    metrics = rank_split(module, config.split, config.progress and sys.stdout.isatty())
+    metrics, _ = rank_split(module, config.split, config.progress and sys.stdout.isatty())
     show(metrics_table(metrics, f"{config.split} split of {module.graph.name}, filtered, realistic ranks, %"))

@@ -27,8 +27,11 @@ from dhns.graph.protocol import Protocol
 from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
 from dhns.ranking.baseline import RelationFrequency
 from dhns.ranking.evaluation import rank_triples
+from dhns.ranking.metric import Records
 from dhns.results.config_hash import config_hash
 from dhns.results.plots import plot_hardness
+from dhns.results.ranks import FILE_NAME as RANKS_FILE
+from dhns.results.ranks import RankedQueries, write_ranks
 from dhns.results.store import FILE_NAME, RESULT_VERSION, read_result, versions, write_json
 from dhns.tracking.callback import ShowProgress
 from dhns.tracking.content import shown_settings, shown_summary
@@ -82,8 +85,10 @@ def run(config: DictConfig) -> dict[str, Any]:
     return result
 
 
-def rank_split(module: LinkPredictionModule, split: str, show_progress: bool = False) -> dict[str, float]:
-    """Filtered metrics of a whole split; see `LinkPredictionMetric`."""
+def rank_split(
+    module: LinkPredictionModule, split: str, show_progress: bool = False
+) -> tuple[dict[str, float], RankedQueries]:
+    """Filtered metrics of a whole split, see `LinkPredictionMetric`, and the ranks that they are made of."""
     module.eval()
     module.on_validation_epoch_start()
     metrics = rank_triples(
@@ -95,8 +100,25 @@ def rank_split(module: LinkPredictionModule, split: str, show_progress: bool = F
         score_triples=module.model.score_triples,
         progress=show_progress,
     )
+    ranked = _ranked(module.graph, split, module.metric.distinct_records())
     module.on_validation_end()
-    return metrics
+    return metrics, ranked
+
+
+def _ranked(graph: KnowledgeGraph, split: str, records: Records) -> RankedQueries:
+    head, relation, tail = graph.split(split)[records.query].unbind(1)
+    head_side = records.head_side.bool()
+    entity, answer = torch.where(head_side, tail, head), torch.where(head_side, head, tail)
+    degree = torch.bincount(graph.train[:, [0, 2]].flatten(), minlength=graph.num_entities)
+    return RankedQueries(
+        optimistic=records.optimistic.int().numpy(),
+        ties=(records.pessimistic - records.optimistic).int().numpy(),
+        own=records.own.to(torch.int8).numpy(),
+        head_side=head_side.numpy(),
+        relation=relation.int().numpy(),
+        cluster=torch.unique(entity, return_inverse=True)[1].int().numpy(),
+        popularity=degree[answer].int().numpy(),
+    )
 
 
 def _train_and_rank(
@@ -142,8 +164,9 @@ def _train_and_rank(
     load_weights(module, chosen)
     module.to(trainer.strategy.root_device)  # Lightning leaves it on the processor when training ends
     started = time.perf_counter()
-    metrics = {split: rank_split(module, split, config.progress and sys.stdout.isatty()) for split in ("valid", "test")}
-    ranked = time.perf_counter() - started
+    found = {split: rank_split(module, split, config.progress and sys.stdout.isatty()) for split in ("valid", "test")}
+    ranking_seconds = time.perf_counter() - started
+    write_ranks(folder / RANKS_FILE, {split: ranked for split, (_, ranked) in found.items()})
     return {
         "version": RESULT_VERSION,
         "system": config.system,
@@ -155,7 +178,7 @@ def _train_and_rank(
         "config": {key: value for key, value in plain.items() if key not in ("paths", "run_dir")},
         "protocol": protocol.describe() | {"notes": list(graph.notes)},
         "fingerprints": module.fingerprints,
-        "metrics": metrics,
+        "metrics": {split: metrics for split, (metrics, _) in found.items()},
         "baseline": _frequency_baseline(module),
         "generated": _generated_report(module, folder),
         "parameters": {
@@ -166,7 +189,7 @@ def _train_and_rank(
         "epochs": state["epoch"] + 1,
         "batches": state["batches_seen"],
         "checkpoint": str(chosen.relative_to(folder)),
-        "time": {"train_s": trained, "rank_s": ranked},
+        "time": {"train_s": trained, "rank_s": ranking_seconds},
         "peak_memory_mib": _peak_memory_mib(),
         "threads": torch.get_num_threads(),
         "device": str(trainer.strategy.root_device),
