@@ -11,7 +11,7 @@ from benchmarks.turns import TurnsOfSteps
 from benchmarks.works import WORKS
 from dhns.commands.check import check_settings
 from dhns.graph.readers import read_openke
-from dhns.training.experiment import rank_split
+from dhns.training.evaluation import rank_split
 from dhns.training.module import LinkPredictionModule
 
 SMALL = Benchmark("small", "mkg_y", 60, 3, 300, 20, 20, visual=5, textual=4)

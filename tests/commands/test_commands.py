@@ -147,7 +147,8 @@ def test_what_a_run_prints(trained):
 def test_a_run_leaves_nothing_half_written(trained):
     folder, _ = trained
     assert {path.name for path in (folder / "run").iterdir()} == {
-        ".hydra", ".lock", "checkpoints", "hardness.png", "log", "ranks.npz", "result.json", "train.log",
+        ".hydra", ".lock", "checkpoints", "features", "graph.safetensors", "hardness.png", "log", "ranks.npz",
+        "result.json", "train.log",
     }  # fmt: skip
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
     with (folder / "run" / "log" / "version_0" / "metrics.csv").open() as file:
@@ -369,12 +370,12 @@ def test_evaluate_repeats_the_result(trained, split, where):
 
 
 def test_evaluate_is_exact(trained, monkeypatch):
-    from dhns.training import experiment
+    from dhns.training import evaluation
 
     folder, _ = trained
     seen = []
-    rank = experiment.rank_split
-    monkeypatch.setattr(experiment, "rank_split", lambda *a: seen.append(rank(*a)) or seen[-1])
+    rank = evaluation.rank_queries
+    monkeypatch.setattr(evaluation, "rank_queries", lambda *a: seen.append(rank(*a)) or seen[-1])
     succeed(folder, "evaluate", "checkpoint=run", "device=cpu")
     assert seen[0][0] == only_result(folder)[1]["metrics"]["test"]
 

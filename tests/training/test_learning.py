@@ -10,7 +10,7 @@ from builders import composed
 from dhns.data.datamodule import TripleDataModule
 from dhns.graph.load import load_graph
 from dhns.resources import conf_dir
-from dhns.training.experiment import rank_split
+from dhns.training.evaluation import rank_split
 from dhns.training.module import LinkPredictionModule
 
 FOLDER = conf_dir() / "experiment"
