@@ -18,6 +18,10 @@ BUDGET = frozenset({"budget", "epochs", "validations", "valid_triples"})
 """Settings that matter only through those that they set, `SET_BY_BUDGET`."""
 NEUTRAL = {
     "missing": {},
+    "dataset.header": "auto",
+    "dataset.columns": "auto",
+    "dataset.normalize": False,
+    "protocol.in_train_and_test": "keep",
     "encoder.absent": "mask",
     "diffheg.generator.int8": False,
     "acceleration": {
