@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from dhns.commands.app import app
+from dhns.commands.data_first import data_first
+
+FETCHING = ("download", "mirror")
+"""Settings of how data come here: no part of a run, of its checkpoints or of its result."""
 
 
-@app("train")
+@app("train", first=data_first)
 def main(config: DictConfig) -> float:
     """Train, rank, store; returns the validation MRR, which a sweeper may maximise."""
     from dhns.interruption import stopped_by_signals
     from dhns.results.tables import run_table, show
     from dhns.training.experiment import run
 
+    with open_dict(config):
+        for key in FETCHING:
+            del config[key]
     with stopped_by_signals():
         result = run(config)
     show(run_table(result))

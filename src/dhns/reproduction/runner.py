@@ -29,11 +29,16 @@ def run_missing(cells: Sequence[Cell], jobs: int, command: Command = train_comma
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with stopped_by_signals(), Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         say(f"{len(pairs)} runs, {len(pairs) - len(missing)} done, {len(missing)} to do{retried}")
-        task = bar.add_task("", total=len(missing))
+        task, told = bar.add_task("", total=len(missing)), dict[str, str]()
         with closing(run_all(missing, jobs, command)) as endings:
             for ended in endings:
                 cell, run = pairs[ended.run.folder]
-                outcome = f"failed: {ended.failure}" if ended.failure else f"MRR {_test_mrr(run)}"
+                if ended.failure in told:
+                    outcome = f"failed as {told[ended.failure]}"
+                elif ended.failure:
+                    outcome, told[ended.failure] = f"failed: {ended.failure}", f"{cell.label}, {cell.dataset}"
+                else:
+                    outcome = f"MRR {_test_mrr(run)}"
                 say(f"{cell.label}, {cell.dataset}, seed {run.seed}: {outcome} ({ended.seconds:.0f} s)")
                 bar.advance(task)
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from dhns.results.store import RESULT_VERSION
 
-IGNORED = frozenset({"hydra", "paths", "logger", "progress", "run_dir", "force", "seed", "cell"})
+IGNORED = frozenset({"hydra", "paths", "logger", "progress", "run_dir", "force", "seed", "cell", "download", "mirror"})
 """Settings that do not change a run's numbers, and the seed, which names a folder of its own."""
 IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "strategy", "log_every_n_steps"})
 BUDGET = frozenset({"budget", "epochs", "validations", "valid_triples"})
