@@ -12,7 +12,7 @@ BUDGET ?= full
 JOBS ?= 1
 DOWNLOAD ?= true
 MIRROR ?=
-FEATURES ?= auto
+FEATURES ?=
 TEST_JOBS ?= 2
 BENCH_RESULTS ?= results/bench
 
@@ -91,7 +91,7 @@ sweep-check: setup
 # name one; DOWNLOAD=false only says what to fetch. FEATURES=official|label|none. DATASETS=world_flags needs no download.
 reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5: reproduce-table%: setup
 	$(DHNS) reproduce table=$* protocol=$(PROTOCOL) budget=$(BUDGET) jobs=$(JOBS) 'seeds=[$(SEEDS)]' \
-		download=$(DOWNLOAD) features=$(FEATURES) $(if $(MIRROR),'mirror=$(MIRROR)') \
+		download=$(DOWNLOAD) $(if $(MIRROR),'mirror=$(MIRROR)') $(if $(FEATURES),'overrides=["features=$(FEATURES)"]') \
 		$(if $(DATASETS),'datasets=[$(DATASETS)]') $(if $(ROWS),'rows=[$(ROWS)]') paths.outputs=$(OUTPUTS)
 
 clean:

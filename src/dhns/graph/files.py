@@ -10,12 +10,19 @@ from omegaconf import DictConfig, OmegaConf
 
 def data_folder(dataset: DictConfig) -> Path:
     """The folder of a data set, or that of its only file."""
-    folder = dataset.folder if "folder" in dataset.keys() else Path(dataset.path).parent  # noqa: SIM118 (of ??? as well)
-    return Path(folder).expanduser()
+    return Path(dataset.folder if _has(dataset, "folder") else Path(dataset.path).parent).expanduser()
 
 
 def feature_files(dataset: DictConfig) -> dict[str, Path]:
     """The feature file of each modality that the settings name."""
-    named: Any = OmegaConf.to_container(dataset.get("modalities") or {}, resolve=True, throw_on_missing=True)
+    modalities = dataset.get("modalities")
+    if not (isinstance(modalities, DictConfig) and modalities and (_has(dataset, "folder") or _has(dataset, "path"))):
+        return {}
+    named: Any = OmegaConf.to_container(modalities, resolve=True, throw_on_missing=True)
     files = {name: source.get("path") if isinstance(source, dict) else source for name, source in named.items()}
-    return {name: data_folder(dataset) / Path(file).expanduser() for name, file in files.items() if file}
+    return {name: data_folder(dataset) / Path(str(file)).expanduser() for name, file in files.items() if file}
+
+
+def _has(dataset: DictConfig, key: str) -> bool:
+    """Whether there is such a setting, be it one that still has to be given."""
+    return key in list(dataset)

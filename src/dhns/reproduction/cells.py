@@ -112,7 +112,7 @@ def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None)
     groups = {str(row): str(group) for group, rows in table.groups.items() for row in rows}
     rows = _choice(settings, "rows", list(groups), list(groups))
     datasets = table_datasets(settings)
-    seeds = list(dict.fromkeys(_listed(settings, "seeds")))
+    seeds = list(dict.fromkeys(listed(settings, "seeds")))
     if not seeds or not all(isinstance(seed, int) for seed in seeds):
         raise InputError(f"seeds is {seeds}; expected a list of integers, such as seeds=[0,1,2]")
     there = [
@@ -127,7 +127,7 @@ def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None)
     name = settings.protocol.name
     if settings.protocol != OmegaConf.load(conf_dir() / "protocol" / f"{name}.yaml"):
         raise InputError(f"a setting of protocol={name} is changed, which no run would see; give it in overrides=[...]")
-    shared = (f"protocol={name}", f"budget={settings.budget}", *_listed(settings, "overrides"))
+    shared = (f"protocol={name}", f"budget={settings.budget}", *listed(settings, "overrides"))
     chosen = {dataset: (f"features={name}",) for dataset, name in (features or {}).items()}
     make = partial(_compose, seeds=seeds)
     names = [f"table{table.number}/{dataset}/{row}" for row, dataset in there]
@@ -190,7 +190,7 @@ def _choice(settings: DictConfig, key: str, known: Sequence[str], default: Itera
     """The names under a key, in the order of those known, or ``default`` where it is null."""
     if settings[key] is None:
         return list(default)
-    names = list(map(str, _listed(settings, key)))
+    names = list(map(str, listed(settings, key)))
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
@@ -201,7 +201,12 @@ def _choice(settings: DictConfig, key: str, known: Sequence[str], default: Itera
     return [name for name in known if name in names]
 
 
-def _listed(settings: DictConfig, key: str) -> list[Any]:
+def listed(settings: DictConfig, key: str) -> list[Any]:
+    """The list under a key.
+
+    Raises:
+        InputError: it is none.
+    """
     if not isinstance(settings[key], ListConfig):
         raise InputError(f"{key} is {settings[key]!r}; expected a list, such as {key}=[{settings[key]}]")
     return list(settings[key])

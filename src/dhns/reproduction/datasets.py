@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 from hydra import compose
 from omegaconf import DictConfig
 
 from dhns.errors import InputError
-from dhns.graph.files import data_folder
-from dhns.reproduction.cells import table_datasets
+from dhns.graph.files import data_folder, feature_files
+from dhns.reproduction.cells import listed, table_datasets
 from dhns.sources.obtain import NotThere, other_ways, published, require_dataset
 from dhns.sources.source import Source
 
-Features = Literal["auto", "official", "label", "none"]
-_OF_DATA = ("dataset.", "+dataset.", "++dataset.", "~dataset.", "paths.")
+_CHOICE = "features="
+_OF_DATA = (_CHOICE, "dataset.", "+dataset.", "++dataset.", "~dataset.", "paths.")
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,28 @@ class TableDataset:
         return self.source is None or not self.source.absent(data_folder(self.settings))
 
     @property
-    def has_official_features(self) -> bool:
-        """Whether all official features are there, converted."""
-        names = [file.features for file in self.source.files if file.features] if self.source else []
-        return bool(names) and all((data_folder(self.settings) / name).is_file() for name in names)
+    def official(self) -> list[Path]:
+        """Where its official features are once they are fetched and converted; empty if it has none."""
+        files = self.source.files if self.source else ()
+        return [data_folder(self.settings) / file.features for file in files if file.features]
+
+    @property
+    def named(self) -> list[Path]:
+        """The feature files that its settings name."""
+        return list(feature_files(self.settings).values())
 
 
 def read_datasets(settings: DictConfig) -> list[TableDataset]:
     """The data sets of ``settings`` (``conf/reproduce.yaml``).
 
     Raises:
-        InputError: see `table_datasets`.
+        InputError: see `table_datasets`; the overrides are no list.
         HydraException: an override of a data set does not fit it.
     """
-    own = [override for override in settings.overrides if override.startswith(_OF_DATA)]
+    own = _overrides(settings, _OF_DATA)
     datasets = []
     for choice in table_datasets(settings):
-        features = [] if settings.features == "auto" else [f"features={settings.features}"]
-        dataset = compose("data", overrides=[f"dataset={choice}", *features, *own]).dataset
+        dataset = compose("data", overrides=[f"dataset={choice}", *own]).dataset
         datasets.append(TableDataset(choice, dataset, published(choice, dataset)))
     return datasets
 
@@ -74,11 +78,11 @@ def obtain(settings: DictConfig, may_fetch: bool) -> None:
         InputError: none is there.
     """
     datasets, absent = read_datasets(settings), []
+    official = not _overrides(settings, _CHOICE)
     for dataset in datasets:
         if dataset.source is None:
             continue
         try:
-            official = settings.features in ("auto", "official")
             require_dataset(dataset.source, dataset.settings, settings.mirror, may_fetch, official)
         except NotThere as reason:
             absent.append(dataset.name)
@@ -94,13 +98,38 @@ def obtain(settings: DictConfig, may_fetch: bool) -> None:
     print(f"the others are run without {' and '.join(absent)}: {ways}", file=sys.stderr, flush=True)
 
 
-def features_of(datasets: Sequence[TableDataset], wanted: Features) -> dict[str, str]:
-    """Which features the runs of each data set read, where it is not those that it names: the official if they can.
+def chosen_features(settings: DictConfig, datasets: Sequence[TableDataset]) -> dict[str, str]:
+    """The file in ``conf/features`` for the runs of each data set that has all its official features.
+
+    The other runs read what their data set names, and all do what the overrides say, if they choose.
+    """
+    if _overrides(settings, _CHOICE):
+        return {}
+    return {dataset.choice: "official" for dataset in datasets if dataset.official and _all_there(dataset.official)}
+
+
+def told(datasets: Sequence[TableDataset], features: Mapping[str, str]) -> Iterator[str]:
+    """Lines on the features of data sets that have official ones: which are read, or how to get some.
 
     Args:
         datasets: of a table.
-        wanted: ``auto``, or what all have to read.
+        features: see `chosen_features`.
     """
-    if wanted != "auto":
-        return {dataset.choice: wanted for dataset in datasets}
-    return {dataset.choice: "official" for dataset in datasets if dataset.has_official_features}
+    for dataset in datasets:
+        if not (dataset.there and dataset.official):
+            continue
+        paths = dataset.official if dataset.choice in features else dataset.named
+        yield f"{dataset.name}: features {', '.join(path.name for path in paths) or 'none'}"
+        if not _all_there(paths):
+            yield (
+                f"{dataset.name} lacks them, so rows that read features will fail; 'dhns data download "
+                f"dataset={dataset.choice}' fetches the official ones, docs/data.md says how to make others"
+            )
+
+
+def _overrides(settings: DictConfig, beginning: str | tuple[str, ...]) -> list[str]:
+    return [override for override in map(str, listed(settings, "overrides")) if override.startswith(beginning)]
+
+
+def _all_there(paths: Iterable[Path]) -> bool:
+    return all(path.is_file() for path in paths)
