@@ -62,8 +62,10 @@ def _interval(epochs: Any, times: int) -> int:
     return max(1, epochs // times) if isinstance(epochs, int) else 1
 
 
-def app(name: str) -> Callable[[Task], Callable[[], None]]:
+def app(name: str, first: Task | None = None) -> Callable[[Task], Callable[[], None]]:
     """Make a Hydra app of a function of the configuration composed from ``conf/<name>.yaml``.
+
+    What ``first`` does comes before the check of the settings, which imports what they name and takes seconds.
 
     Bad input ends the program with one line and status 2: an `InputError`, however deep inside Hydra's own exceptions,
     a setting that does not exist, a value of the wrong kind. In a sweep it fails its job alone. Anything else is a
@@ -76,6 +78,8 @@ def app(name: str) -> Callable[[Task], Callable[[], None]]:
             from dhns.commands.check import check_settings
 
             try:
+                if first is not None:
+                    first(config)
                 check_settings(config)
                 return task(config)
             except Exception as error:

@@ -116,6 +116,7 @@ class KnowledgeGraph:
         removed: by modality, the ``(entities,)`` bool mask of those that lost it on purpose.
         notes: what was guessed about the files or changed in what they say, each in one sentence that says how to have
             it otherwise.
+        absent: by modality, why its features are not there though the settings name them.
     """
 
     name: str
@@ -128,9 +129,10 @@ class KnowledgeGraph:
     filter_only: Tensor = field(default_factory=lambda: torch.empty(0, 3, dtype=torch.int64))
     removed: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("modalities", "removed"):
+        for name in ("modalities", "removed", "absent"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def __reduce__(self) -> tuple[Callable[[], KnowledgeGraph], tuple[()]]:
@@ -161,6 +163,16 @@ class KnowledgeGraph:
     def triples(self, *names: str) -> Tensor:
         """The ``(n, 3)`` triples of several splits, in the order given."""
         return torch.cat([self.split(name) for name in names])
+
+    def require_features(self, names: Iterable[str] | None = None) -> None:
+        """Check that the features of these modalities, of all if null, are there if the settings name them.
+
+        Raises:
+            InputError: some are `absent`.
+        """
+        for name in self.absent if names is None else names:
+            if name in self.absent:
+                raise InputError(self.absent[name])
 
     @cached_property
     def seen_entities(self) -> Tensor:

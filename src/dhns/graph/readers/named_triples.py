@@ -63,10 +63,8 @@ class NamedTriples:
         """What stands in some columns."""
         return (row[column] for row in self.rows for column in columns)
 
-    def to_ids(
-        self, entities: Vocabulary, relations: Vocabulary, advice: str = "add it to the file that lists them"
-    ) -> Tensor:
-        """``(n, 3)`` int64 of the names, which must all be keys; ``advice`` is given where one is not.
+    def to_ids(self, entities: Vocabulary, relations: Vocabulary, unknown: str = NOT_LISTED) -> Tensor:
+        """``(n, 3)`` int64 of the names, which must all be keys; ``unknown`` says what it means where one is not.
 
         Raises:
             InputError: one is not; the message names its line.
