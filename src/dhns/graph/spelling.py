@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from dhns.graph.knowledge_graph import Vocabulary
 
 NORMALIZE = "dataset.normalize=true makes them one"
-_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))  # soft hyphen, zero-width spaces, byte order mark
+_INVISIBLE = frozenset("\u00ad\u200b\u2060\ufeff")  # soft hyphen, zero-width spaces, byte order mark
 
 
 def plain_spelling(name: str) -> str:
     """The name in Unicode's composed form (NFC), without blanks at its ends, and with single ones inside."""
     if not name.isascii():
-        name = unicodedata.normalize("NFC", name).translate(_INVISIBLE)
-    return " ".join(name.split())
+        name = unicodedata.normalize("NFC", name)
+        if not _INVISIBLE.isdisjoint(name):
+            name = "".join(letter for letter in name if letter not in _INVISIBLE)
+    return " ".join(name.split()) or name
 
 
 def read_alike(names: Sequence[str], spelling: Callable[[str], str]) -> list[list[str]]:
@@ -23,10 +26,12 @@ def read_alike(names: Sequence[str], spelling: Callable[[str], str]) -> list[lis
     spelled = list(map(spelling, names))
     if len(set(spelled)) == len(names):
         return []
+    uses = Counter(spelled)
     groups: dict[str, list[str]] = {}
     for name, plain in zip(names, spelled, strict=True):
-        groups.setdefault(plain, []).append(name)
-    return [group for group in groups.values() if len(group) > 1]
+        if uses[plain] > 1:
+            groups.setdefault(plain, []).append(name)
+    return list(groups.values())
 
 
 def shown(one: str, other: str) -> str:

@@ -8,6 +8,7 @@ from dhns.errors import InputError
 from dhns.graph.inputs import STEMS, SUFFIXES
 from dhns.graph.knowledge_graph import SPLITS
 
+TSV_FILES = tuple(f"{split}.tsv" for split in SPLITS)
 _SHOWN = 8  # files of a folder that a message lists
 
 
@@ -19,7 +20,7 @@ def find_splits(folder: Path) -> tuple[dict[str, Path], list[str]]:
     """
     if folder.is_file():
         raise InputError(f"{folder}: a file; dataset=edges dataset.path={folder} reads it, dataset=tsv reads a folder")
-    require_folder(folder, "train.tsv, valid.tsv, test.tsv")
+    require_folder(folder, ", ".join(TSV_FILES))
     found = {split: _find(folder, split) for split in SPLITS}
     if found["train"] is None:
         hint = "; dataset=openke reads such a folder" if (folder / "train2id.txt").is_file() else ""
