@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from dhns.commands.app import app
 from dhns.commands.data_first import data_first
 from dhns.errors import InputError
-from dhns.graph.files import data_folder
+from dhns.graph.inputs import data_folder
 from dhns.results.tables import show, two_columns
 
 if TYPE_CHECKING:
