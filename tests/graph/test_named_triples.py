@@ -218,6 +218,16 @@ def test_further_columns_of_a_header_are_refused_with_advice(tmp_path):
     check(read_tsv(tmp_path, "x", columns=["_", "head", "tail", "relation"]))
 
 
+def test_columns_that_are_left_out_may_be_blank(tmp_path):
+    for split, rows in TRIPLES.items():
+        (tmp_path / f"{split}.tsv").write_text(text([("", "head", "relation", "tail"), *(("", *row) for row in rows)]))
+    columns = ["_", "head", "relation", "tail"]
+    check(read_tsv(tmp_path, "x", columns=columns))
+    (tmp_path / "test.tsv").write_text("0\tUSA\t\tNew York\n")
+    with pytest.raises(InputError, match=r"test\.tsv, line 1: column 3 \(relation\) is empty"):
+        read_tsv(tmp_path, "x", columns=columns)
+
+
 BAD_COLUMNS = ["head", ["head", "tail"], ["head", "head", "relation", "tail"], ["h", "r", "t"], []]
 
 
