@@ -164,7 +164,7 @@ def _decode(path: Path, content: bytes) -> str:
         if archive := next((words for start, words in _ARCHIVES.items() if content.startswith(start)), None):
             raise InputError(f"{path}: the file is {archive}") from None
         if not set(content) & set(b"\t\n\r ,"):
-            raise InputError(f"{path}: not a text file: it has no line end, tab or blank") from None
+            raise InputError(f"{path}: not a text file: it has no line ends, tabs or spaces") from None
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}); if this is a text file, save it in "
@@ -203,10 +203,10 @@ def _fault(row: Sequence[str], columns: Sequence[str], separator: str) -> str:
     if len(row) == len(columns) + 1 and not (row[0] and row[-1]):
         return f"a {separator} too many at the {'end' if row[0] else 'start'} of the line; remove it"
     if len(row) == 1:
-        for sign, name in ((None, "blanks"), (",", "commas"), (";", "semicolons"), ("\t", "tabs")):
+        for sign, name in ((",", "commas"), (";", "semicolons"), ("\t", "tabs"), (None, "spaces")):
             if len(row[0].split(sign)) >= len(columns) > 1:
-                hint = ", or end the name of the file in .csv" if sign == "," else ""
-                return f"{name} separate the columns, and {separator}s are expected between {listed}{hint}"
+                hint = ", or end the file's name in .csv" if sign == "," else ""
+                return f"columns separated by {name}; separate the {listed} by {separator}s{hint}"
     return f"{len(row)} column{'s' if len(row) > 1 else ''}, expected {listed}"
 
 
