@@ -71,7 +71,7 @@ def test_names_that_differ_by_case(toy_graph):
     keys = ("e0", "E0", "e 0", "E0 ", *toy_graph.entities.keys[4:])
     report = audit(replace(toy_graph, entities=Vocabulary("entity", keys, keys)))
     assert [(part.kind, part.by_case) for part in report.names] == [("entity", 2), ("relation", 0)]
-    told = "2 entity names differ from another only by case, such as 'e0' and 'E0'; they count as different"
+    told = "2 entity names differ from another only in case, such as 'e0' and 'E0'; they count as different"
     assert told in report.warnings
 
 

@@ -71,13 +71,13 @@ def _print_notes(graph: KnowledgeGraph) -> None:
 
 
 def _ids(config: DictConfig) -> None:
-    from dhns.graph.readers.vocabularies import write_vocabulary
+    from dhns.graph.id_table import write_ids
 
     if config.out is None:
         raise InputError("say where to write the ids: dhns data ids dataset=NAME out=FILE")
     graph: KnowledgeGraph = instantiate(config.dataset, modalities=None)
     path, entities = Path(config.out).expanduser(), graph.entities
-    write_vocabulary(path, entities)
+    write_ids(path, entities)
     print(f"{path}: {len(entities):,} entities in the order of their ids, 0 to {len(entities) - 1}")
 
 
