@@ -114,6 +114,17 @@ def test_symmetric_relation(toy_graph):
     assert rule.rows() == [("symmetric in train", "next (12 triples, 100%)")]
 
 
+def test_relations_by_the_ten_thousand_need_no_table_of_all_pairs(toy_graph):
+    # as numbers of 8 bytes it would take 80 GB
+    relations = Vocabulary("relation", *2 * (tuple(f"relation {i}" for i in range(100_000)),))
+    pairs = [(i, r, i + 1) for i in range(11) for r in (99_998, 99_999)]
+    rules = mine_rules(replace(toy_graph, relations=relations, train=torch.tensor(pairs)))
+    assert {(rule.kind, rule.premise, rule.conclusion) for rule in rules} == {
+        ("duplicate", "relation 99998", "relation 99999"),
+        ("duplicate", "relation 99999", "relation 99998"),
+    }
+
+
 def test_statistics(toy_graph):
     numbers = statistics(toy_graph)
     assert numbers.triples == {"train": 18, "valid": 3, "test": 3}

@@ -21,6 +21,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from dhns.errors import InputError
 from dhns.interruption import Stopped
 from dhns.names import base_name, plain_name
+from dhns.progress import showing_progress
 from dhns.resources import conf_dir, embedded_dir
 
 Task = Callable[[DictConfig], Any]
@@ -81,7 +82,8 @@ def app(name: str, first: Task | None = None) -> Callable[[Task], Callable[[], N
                 if first is not None:
                     first(config)
                 check_settings(config)
-                return task(config)
+                with showing_progress(config.get("progress", True)):
+                    return task(config)
             except Exception as error:
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
                     raise _job_error(error) from None
