@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
+from dhns.console import DESCRIPTION, progress_bar
 from dhns.errors import InputError
 from dhns.sources.origins import Absent, Origin, Unavailable
 from dhns.sources.source import PublishedFile, Source, check_file
@@ -31,8 +31,8 @@ def download(source: Source, origin: Origin, folder: Path) -> list[Outcome]:
     Raises:
         InputError: the folder cannot be written to, or another process is fetching into it.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, transient=True, disable=not Console().is_terminal) as progress:
+    columns = (DESCRIPTION, BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with progress_bar(*columns, transient=True) as progress:
         try:
             return [_fetch(file, origin, folder, progress) for file in source.files]
         except OSError as error:
