@@ -235,25 +235,27 @@ CHANGES = {
 @pytest.mark.parametrize(("file", "old", "new", "part"), CHANGES.values(), ids=CHANGES)
 def test_a_graph_that_has_changed(run, file, old, new, part):
     edit(run / "graph" / file, old, new)
-    assert part in refused(run, "evaluate", "checkpoint=run", "device=cpu")
+    assert part in refused(run, "evaluate", "checkpoint=run", "device=cpu", "dataset.folder=graph")
 
 
 def test_features_that_have_changed(run):
     path = run / "graph" / "text.npy"
     np.save(path, np.load(path) + 1)
-    assert "mine has changed since" in (line := refused(run, "evaluate", "checkpoint=run", "device=cpu"))
+    assert "mine has changed since" in (
+        line := refused(run, "evaluate", "checkpoint=run", "device=cpu", "dataset.folder=graph")
+    )
     assert "modality/textual" in line
 
 
 def test_labels_may_change(run):
     edit(run / "graph" / "entities.tsv", "Entity 2", "Second")
-    succeed(run, "evaluate", "checkpoint=run", "device=cpu")
+    succeed(run, "evaluate", "checkpoint=run", "device=cpu", "dataset.folder=graph")
 
 
 def test_an_unfinished_run_of_a_graph_that_has_changed(run):
     (run / "run" / "result.json").unlink()
     edit(run / "graph" / "train.tsv", "e1\tnext\te2\n", "")
-    assert "mine has changed since run/checkpoints/last.ckpt" in refused(run, *TRAIN, "run_dir=run")
+    assert "run/checkpoints/last.ckpt is of other data: train changed since" in refused(run, *TRAIN, "run_dir=run")
     succeed(run, *TRAIN, "run_dir=run", "force=true")
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import dhns
@@ -15,6 +16,7 @@ from commands.shell import (
     ENTITIES,
     LABELS,
     MODALITIES,
+    RELATIONS,
     SMALL,
     SPLITS,
     TRAIN,
@@ -26,6 +28,7 @@ from commands.shell import (
     write_graph,
 )
 from dhns.cli import COMMANDS
+from dhns.results.ranks import read_ranks
 from dhns.training.module import LinkPredictionModule
 
 # --- help ----------------------------------------------------------------------------------------------------------
@@ -111,6 +114,26 @@ def test_train_dhns(trained):
     assert (path.parent / result["checkpoint"]).is_file()
 
 
+def test_the_ranks_of_a_run_give_its_metrics(trained):
+    path, result = only_result(trained[0])
+    splits = read_ranks(path.parent / "ranks.npz")
+    assert list(splits) == ["valid", "test"]
+    for split, ranked in splits.items():
+        metrics = result["metrics"][split]
+        assert (1 / ranked.realistic).mean() == pytest.approx(metrics["mrr"])
+        assert (1 / ranked.realistic[ranked.head_side]).mean() == pytest.approx(metrics["head/mrr"])
+        assert (ranked.own == 2).mean() == pytest.approx(metrics["own_above"])
+        names = [RELATIONS[relation] for _, relation, _ in SPLITS[split] for _ in range(2)]
+        assert ranked.relation.tolist() == [sorted(RELATIONS).index(name) for name in names]
+    # ids of entities are those of entities.tsv
+    degree = np.bincount([entity for head, _, tail in SPLITS["train"] for entity in (head, tail)], minlength=ENTITIES)
+    answers = [answer for head, _, tail in SPLITS["test"] for answer in (tail, head)]
+    assert splits["test"].popularity.tolist() == degree[answers].tolist()
+    asked = [entity for head, _, tail in SPLITS["test"] for entity in (head, tail)]
+    same_entity = np.equal.outer(asked, asked)
+    np.testing.assert_array_equal(np.equal.outer(splits["test"].cluster, splits["test"].cluster), same_entity)
+
+
 def test_what_a_run_prints(trained):
     _, printed = trained
     assert "epoch 2/2" in printed
@@ -124,7 +147,8 @@ def test_what_a_run_prints(trained):
 def test_a_run_leaves_nothing_half_written(trained):
     folder, _ = trained
     assert {path.name for path in (folder / "run").iterdir()} == {
-        ".hydra", ".lock", "checkpoints", "hardness.png", "log", "result.json", "train.log",
+        ".hydra", ".lock", "checkpoints", "features", "graph.safetensors", "hardness.png", "log", "ranks.npz",
+        "result.json", "train.log",
     }  # fmt: skip
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
     with (folder / "run" / "log" / "version_0" / "metrics.csv").open() as file:
@@ -346,14 +370,14 @@ def test_evaluate_repeats_the_result(trained, split, where):
 
 
 def test_evaluate_is_exact(trained, monkeypatch):
-    from dhns.training import experiment
+    from dhns.training import evaluation
 
     folder, _ = trained
     seen = []
-    rank = experiment.rank_split
-    monkeypatch.setattr(experiment, "rank_split", lambda *a: seen.append(rank(*a)) or seen[-1])
+    rank = evaluation.rank_queries
+    monkeypatch.setattr(evaluation, "rank_queries", lambda *a: seen.append(rank(*a)) or seen[-1])
     succeed(folder, "evaluate", "checkpoint=run", "device=cpu")
-    assert seen == [only_result(folder)[1]["metrics"]["test"]]
+    assert seen[0][0] == only_result(folder)[1]["metrics"]["test"]
 
 
 def test_evaluate_ranks_train_too(trained):

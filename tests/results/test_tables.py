@@ -33,7 +33,12 @@ def metrics(ranks, seen=True):
     triples = torch.tensor([[0, 0, 1]]).expand(len(ranks), 3)
     rank = torch.tensor(ranks)
     head_side = torch.arange(len(ranks)) >= count
-    metric.update(triples, head_side, Ranks(rank, rank, torch.full_like(rank, 9)), torch.arange(len(ranks)) % count)
+    metric.update(
+        triples,
+        head_side,
+        Ranks(rank, rank, torch.full_like(rank, 9), torch.zeros_like(rank)),
+        torch.arange(len(ranks)) % count,
+    )
     return metric.compute()
 
 

@@ -70,7 +70,7 @@ def rank_batch(
         scores = score_all(entity[place], relation[place], head_side[place]).float()
         expected = None if score_triples is None else score_triples(triples, head_side).float()
     try:
-        ranks = filtered_ranks(scores, answer, *known.lookup(entity, relation, head_side), row)
+        ranks = filtered_ranks(scores, answer, *known.lookup(entity, relation, head_side), row, entity)
     except NonFiniteScoreError as error:
         first = int(torch.isin(row, torch.tensor(error.rows, device=row.device)).nonzero()[0])
         side = "head" if head_side[first] else "tail"

@@ -5,17 +5,21 @@ from __future__ import annotations
 import inspect
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from hydra.utils import get_object
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from dhns.errors import InputError
+from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph
 from dhns.training.callbacks import BEST, LAST
 from dhns.training.module import LinkPredictionModule
+from dhns.training.saved_graph import FILE_NAME as GRAPH_FILE
+from dhns.training.saved_graph import load_saved_graph
 
 RESUMABLE = frozenset({"optimizer_states", "lr_schedulers", "loops", "callbacks"})
 """What Lightning saves beside weights, to go on from."""
@@ -153,8 +157,16 @@ def _put_weights(module: LinkPredictionModule, content: dict[str, Any], path: Pa
         ) from None
 
 
-def load_module(path: Path, device: torch.device | str = "cpu") -> LinkPredictionModule:
+def load_module(
+    path: Path, device: torch.device | str = "cpu", dataset: Mapping[str, Any] | None = None
+) -> LinkPredictionModule:
     """The trained module of a checkpoint file or run folder, with its graph, ready to score.
+
+    Args:
+        path: of the file or folder.
+        device: to score on.
+        dataset: settings of the data set, such as ``folder``, in place of those of the training: where the files lie
+            now. Without them the graph is the one in the run's folder or, if it holds none, read from where it lay.
 
     Raises:
         InputError: see `find_checkpoint`, `read_checkpoint`, `require_own_targets`, `load_weights`.
@@ -163,6 +175,15 @@ def load_module(path: Path, device: torch.device | str = "cpu") -> LinkPredictio
     content = read_checkpoint(checkpoint)
     settings = content["hyper_parameters"]["config"]
     require_own_targets(settings, checkpoint)
-    module = LinkPredictionModule(settings, load_graph(OmegaConf.create(settings)))
+    module = LinkPredictionModule(settings, _graph_of(checkpoint, settings, dataset))
     _put_weights(module, content, checkpoint)
     return module.to(device).eval()
+
+
+def _graph_of(checkpoint: Path, settings: dict[str, Any], dataset: Mapping[str, Any] | None) -> KnowledgeGraph:
+    folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    if not dataset and (folder / GRAPH_FILE).is_file():
+        return load_saved_graph(folder)
+    merged = OmegaConf.merge(OmegaConf.create(settings), {"dataset": dict(dataset or {})})
+    assert isinstance(merged, DictConfig)
+    return load_graph(merged)

@@ -1,0 +1,89 @@
+"""The files that a data set is read from, and their content: what a run's identity rests on. Needs no torch."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dhns.resources import conf_dir
+
+_PUBLISHED = re.compile(r"^ *- name: (\S+)\n(?: +(?!- )\S.*\n)*? +sha256: ([0-9a-f]{64})$", re.MULTILINE)
+
+
+def inputs(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    """The files that there are, by what they are to the data set: ``train``, ``entities``, ``modality/textual``, ...
+
+    Args:
+        dataset: a node of ``conf/dataset``, resolved. Of a reader that is not ours, all files that it names, and those
+            in the folders that it names.
+    """
+    _, _, reader = str(dataset.get("_target_", "")).rpartition("dhns.graph.readers.")
+    found = _READERS.get(reader, _named_files)(dataset)
+    folder = Path(dataset.get("folder") or Path(dataset.get("path") or "").parent).expanduser()
+    for name, source in (dataset.get("modalities") or {}).items():
+        path = source.get("path") if isinstance(source, Mapping) else source
+        if path:
+            found[f"modality/{name}"] = folder / Path(path).expanduser()
+    return {role: path for role, path in found.items() if path.is_file()}
+
+
+def changed_content(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 by role of all `inputs` but those that are as published (``conf/source``)."""
+    published = _published(str(dataset.get("name")))
+    digests = {role: (path.name, file_digest(path)) for role, path in inputs(dataset).items()}
+    return {role: digest for role, (name, digest) in digests.items() if published.get(name) != digest}
+
+
+def file_digest(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, computed once per process while size and time of change stay."""
+    status = path.stat()
+    return _digest(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@functools.cache
+def _digest(path: str, *_: int) -> str:
+    with Path(path).open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(2**22):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@functools.cache
+def _published(name: str) -> dict[str, str]:
+    """SHA-256 by file name of a published data set; empty where there is none of that name."""
+    path = conf_dir() / "source" / f"{name.lower().replace('-', '_')}.yaml"
+    return dict(_PUBLISHED.findall(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _openke(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    files = {"entities": "entity2id.txt", "relations": "relation2id.txt"}
+    files |= {split: f"{split}2id.txt" for split in ("train", "valid", "test")}
+    # labels change no number
+    return {role: Path(dataset["folder"]).expanduser() / name for role, name in files.items()}
+
+
+def _tsv(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    roles = ("train", "valid", "test", "entities", "relations")
+    return {role: Path(dataset["folder"]).expanduser() / f"{role}.tsv" for role in roles}
+
+
+def _edge_list(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    return {"triples": Path(dataset["path"]).expanduser()}
+
+
+def _named_files(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    named = {name: Path(value).expanduser() for name, value in dataset.items() if isinstance(value, str)}
+    folders = {name: path for name, path in named.items() if path.is_dir()}
+    return named | {f"{name}/{path.name}": path for name, folder in folders.items() for path in folder.iterdir()}
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Path]]] = {
+    "read_openke": _openke,
+    "read_tsv": _tsv,
+    "read_edge_list": _edge_list,
+}
