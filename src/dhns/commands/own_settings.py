@@ -19,11 +19,16 @@ OWN: dict[str, Any] = {
     "data.valid_triples": Count | None,
     "stopping.patience": Count | None,
     "run_dir": str,
+    "resume": str | None,
+    "init_from": str | None,
+    "keep_data": bool,
     "force": bool,
     "progress": bool,
     # evaluate and predict
     "checkpoint": str,
     "split": str,
+    "triples": str | None,
+    "known": Literal["mark", "hide"],
     "device": str,
     "head": str | None,
     "relation": str | None,
@@ -45,11 +50,11 @@ OWN: dict[str, Any] = {
     # features
     "images": str | None,
     "texts": str | None,
-    "out": str,
     "batch_size": Count,
     "dtype": Literal["float16", "float32"],
     "when_unreadable": Literal["stop", "skip"],
     # of several
+    "out": str | None,
     "paths.data": str,
     "paths.outputs": str,
 }

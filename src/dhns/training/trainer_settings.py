@@ -36,9 +36,15 @@ REFUSED = {
     "val_check_interval": "validation comes after whole epochs; set trainer.check_val_every_n_epoch",
     "limit_val_batches": "set data.valid_triples",
     "enable_progress_bar": "set progress=false",
-    **dict.fromkeys(("enable_checkpointing", "callbacks", "barebones"), "a run resumes from its checkpoints, and ranks the best one"),
+    **dict.fromkeys(("enable_checkpointing", "barebones"), "a run resumes from its checkpoints, and ranks one of them"),
     "logger": "choose logger=csv|tensorboard|wandb|none",
     "num_nodes": "trainer=ddp trains on several devices of one machine; a sweep uses several machines",
     "default_root_dir": "set run_dir",
-}
+} | dict.fromkeys(
+    (
+        "callbacks", "enable_autolog_hparams", "inference_mode", "limit_predict_batches", "limit_test_batches",
+        "model_registry", "plugins", "reload_dataloaders_every_n_epochs", "sync_batchnorm", "use_distributed_sampler",
+    ),
+    "a run leaves it as it is",
+)  # fmt: skip
 """What a user may look for, and where it is."""
