@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from commands.shell import SMALL, program, refused, results, succeed
 
@@ -122,3 +123,31 @@ def test_a_killed_run_of_other_data_is_not_resumed(place):
     ended = program(place, *command)
     assert ended.code == 2
     assert "of other data: train changed since" in ended.err
+
+
+def test_a_class_from_outside_is_used_after_consent(place, monkeypatch):
+    (place / "outside_models.py").write_text(
+        "from dhns.scorers.rotate import RotatE\n\n\nclass Mine(RotatE):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(place)
+    command = (*ROTATE, "dataset.folder=graph", "run_dir=run", "scorer._target_=outside_models.Mine")
+    succeed(place, *command)
+    for asked in (("evaluate",), ("predict", "head=e1", "relation=next")):
+        line = refused(place, *asked, "checkpoint=run", "device=cpu")
+        assert "asks to call 'outside_models.Mine'" in line
+        assert line.endswith("add trust=[outside_models]")
+        succeed(place, *asked, "checkpoint=run", "device=cpu", "trust=[outside_models]")
+    (place / "run" / "result.json").unlink()
+    succeed(place, *command)
+
+
+@pytest.mark.parametrize(
+    "target", ["os.system", "builtins.eval", "subprocess.Popen", "torch.load", "dhns.cli.sys.exit"]
+)
+def test_no_consent_covers_what_runs_commands(trained, tmp_path, target):
+    content = torch.load(trained[0] / "run" / "checkpoints" / "best.ckpt", weights_only=True)
+    content["hyper_parameters"]["config"]["scorer"] = {"_target_": target}
+    torch.save(content, tmp_path / "bad.ckpt")
+    package = target.partition(".")[0]
+    line = refused(tmp_path, "evaluate", "checkpoint=bad.ckpt", f"trust=[{package}]", "device=cpu")
+    assert f"asks to call '{target}', which is not part of dhns: do not trust it" in line

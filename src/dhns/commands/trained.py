@@ -17,4 +17,4 @@ def load(config: DictConfig) -> LinkPredictionModule:
     from dhns.training.device import choose_device
 
     moved = {str(key): value for key, value in config.dataset.items() if value}
-    return load_module(Path(config.checkpoint).expanduser(), choose_device(config.device), moved)
+    return load_module(Path(config.checkpoint).expanduser(), choose_device(config.device), moved, config.trust)

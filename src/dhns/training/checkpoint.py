@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,23 +106,29 @@ def require_same_graph(content: dict[str, Any], module: LinkPredictionModule, pa
     )
 
 
-def require_own_targets(settings: Any, path: Path) -> None:
+def require_own_targets(settings: Any, path: Path, trusted: Collection[str] = ()) -> None:
     """Refuse a configuration that names anything to call but classes and readers of this package and of torch.optim.
 
     A checkpoint may come from a stranger, and what its ``_target_`` nodes name is called when it is loaded. What counts
-    is where the thing is defined, not its name: a module of this package leads to whatever it imports.
+    is where the thing is defined, not its name: a module of this package leads to whatever it imports. What lies in
+    packages that the user trusts may be called too.
+
+    Args:
+        settings: of the checkpoint.
+        path: of the checkpoint, for messages.
+        trusted: names of top-level packages.
 
     Raises:
         InputError: it does; the message names the target.
     """
     if isinstance(settings, dict):
         target = settings.get("_target_")
-        if target is not None and not _is_own(target):
-            raise InputError(f"{path} asks to call '{target}', which is not part of dhns: do not trust it")
+        if target is not None and not _is_own(target) and not _is_trusted(target, trusted):
+            raise InputError(f"{path} asks to call '{target}', which is not part of dhns{_advice(target)}")
         settings = [value for key, value in settings.items() if key != "logger"]
     if isinstance(settings, list):
         for value in settings:
-            require_own_targets(value, path)
+            require_own_targets(value, path, trusted)
 
 
 def _is_own(target: Any) -> bool:
@@ -135,6 +142,23 @@ def _is_own(target: Any) -> bool:
     return home.startswith("dhns.graph.readers.") or (
         inspect.isclass(found) and home.startswith(("dhns.", "torch.optim."))
     )
+
+
+def _is_trusted(target: Any, trusted: Collection[str]) -> bool:
+    package = str(target).partition(".")[0]
+    return package in trusted and _can_be_trusted(package)
+
+
+def _can_be_trusted(package: str) -> bool:
+    """Nobody keeps a model in the standard library, torch or hydra, where what runs any command lies."""
+    return package.isidentifier() and package not in sys.stdlib_module_names | {"dhns", "torch", "hydra"}
+
+
+def _advice(target: Any) -> str:
+    package = str(target).partition(".")[0]
+    if not _can_be_trusted(package):
+        return ": do not trust it"
+    return f". If you know where it comes from and trust that code, add trust=[{package}]"
 
 
 def load_weights(module: LinkPredictionModule, path: Path) -> None:
@@ -158,7 +182,10 @@ def _put_weights(module: LinkPredictionModule, content: dict[str, Any], path: Pa
 
 
 def load_module(
-    path: Path, device: torch.device | str = "cpu", dataset: Mapping[str, Any] | None = None
+    path: Path,
+    device: torch.device | str = "cpu",
+    dataset: Mapping[str, Any] | None = None,
+    trusted: Collection[str] = (),
 ) -> LinkPredictionModule:
     """The trained module of a checkpoint file or run folder, with its graph, ready to score.
 
@@ -167,6 +194,7 @@ def load_module(
         device: to score on.
         dataset: settings of the data set, such as ``folder``, in place of those of the training: where the files lie
             now. Without them the graph is the one in the run's folder or, if it holds none, read from where it lay.
+        trusted: top-level packages beside this one whose classes the checkpoint may name.
 
     Raises:
         InputError: see `find_checkpoint`, `read_checkpoint`, `require_own_targets`, `load_weights`.
@@ -174,7 +202,7 @@ def load_module(
     checkpoint = find_checkpoint(path)
     content = read_checkpoint(checkpoint)
     settings = content["hyper_parameters"]["config"]
-    require_own_targets(settings, checkpoint)
+    require_own_targets(settings, checkpoint, trusted)
     module = LinkPredictionModule(settings, _graph_of(checkpoint, settings, dataset))
     _put_weights(module, content, checkpoint)
     return module.to(device).eval()

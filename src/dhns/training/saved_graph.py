@@ -32,7 +32,8 @@ def save_graph(graph: KnowledgeGraph, folder: Path, outputs: Path) -> None:
     one data set take the room of one, and each folder is whole by itself. Across file systems they are copied.
     """
     prints = fingerprint(graph)
-    tensors = {split: graph.split(split).int() for split in SPLITS} | {"filter_only": graph.filter_only.int()}
+    triples = {split: graph.split(split) for split in SPLITS} | {"filter_only": graph.filter_only}
+    tensors = {name: rows.int().contiguous() for name, rows in triples.items()}
     tensors |= {f"removed/{name}": mask for name, mask in graph.removed.items()}
     about = {
         "name": graph.name,
