@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
@@ -27,12 +28,13 @@ def register_resolvers() -> None:
 
     ``${dhns.embedded:}`` is the folder of the embedded data set, ``${dhns.hash:}`` the identity of a run, and
     ``${dhns.interval:EPOCHS,TIMES}`` how many epochs lie between events that come so many times, evenly spaced.
-    ``${dhns.plain:NAME}`` is a name that may be one part of a path.
+    ``${dhns.plain:NAME}`` is a name that may be one part of a path, ``${dhns.folder:PATH}`` a folder for Hydra's files.
     """
     OmegaConf.register_new_resolver("dhns.embedded", lambda: str(embedded_dir()), replace=True)
     OmegaConf.register_new_resolver("dhns.hash", _hash, replace=True)
     OmegaConf.register_new_resolver("dhns.interval", _interval, replace=True)
     OmegaConf.register_new_resolver("dhns.plain", lambda name: plain_name(str(name)), replace=True)
+    OmegaConf.register_new_resolver("dhns.folder", _folder, replace=True)
 
 
 def _hash(*, _root_: DictConfig) -> str:
@@ -44,6 +46,13 @@ def _hash(*, _root_: DictConfig) -> str:
 def _interval(epochs: Any, times: Any) -> int:
     # what is no number is refused where settings are checked
     return max(1, epochs // times) if isinstance(epochs, int) and isinstance(times, int) and times > 0 else 1
+
+
+def _folder(path: str) -> str:
+    # Hydra reads references in the folder of a run, and Lightning addresses
+    if signs := [sign for sign in ("${", "::", "://") if sign in f"{path} {Path(path).absolute()}"]:
+        raise InputError(f"'{path}' cannot hold a run: a path with {signs[0]} in it means something else; give another")
+    return path
 
 
 def app(name: str) -> Callable[[Task], Callable[[], None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import types
 import typing
@@ -16,7 +17,7 @@ from dhns.commands.own_settings import OWN
 from dhns.commands.signatures import written
 from dhns.resources import conf_dir
 
-_BY_NAME = {"table": str, "dataset.modalities.*.path": str, "dataset.modalities.*": str | None}
+_BY_NAME = {"table": str, "dataset.modalities.*.path": Path, "dataset.modalities.*": Path | None}
 """Tables are named by numbers; a modality is a file or, in braces, a mapping."""
 _IN_QUOTES = re.compile(r"'([^'\\]|\\.)*'|\"([^\"\\]|\\.)*\"", re.DOTALL)
 _CHOICE = re.compile(rf"(?:^|,)((?:{_IN_QUOTES.pattern})(?=,|$)|[^,]*)", re.DOTALL)
@@ -43,8 +44,8 @@ def quoted(argument: str, sweep: bool = False) -> str:
     """Put a text in quotes, so that it reaches its setting as it was typed, whatever characters it holds.
 
     A text is the value of a setting whose annotation says so. What stands in quotes already is left to Hydra, and so is
-    null where the setting may be null. In a sweep, commas outside of quotes part one choice from the next. A text
-    ``???`` counts as missing: that is how OmegaConf spells it.
+    null where the setting may be null. In a sweep, commas outside of quotes part one choice from the next. A path may
+    begin with ``~``. A text ``???`` counts as missing: that is how OmegaConf spells it.
     """
     key, _, value = argument.partition("=")
     name = key.lstrip("+")
@@ -52,16 +53,19 @@ def quoted(argument: str, sweep: bool = False) -> str:
     if is_mapping or not (kinds := _kinds(name)):
         return argument
     choices = [match[1] for match in _CHOICE.finditer(value)] if sweep else [value]
-    return f"{key}={','.join(_quoted(choice, types.NoneType in kinds) for choice in choices)}"
+    return f"{key}={','.join(_quoted(choice, kinds) for choice in choices)}"
 
 
 def _is_setting(argument: str) -> bool:
     return not argument.startswith("-") and ("=" in argument or argument.startswith("~"))
 
 
-def _quoted(value: str, may_be_null: bool) -> str:
-    plain = _WORD.fullmatch(value) and value.lower() not in _NO_WORDS
-    if plain or _IN_QUOTES.fullmatch(value) or (may_be_null and value == "null"):
+def _quoted(value: str, kinds: set[Any]) -> str:
+    if _IN_QUOTES.fullmatch(value) or (value == "null" and types.NoneType in kinds):
+        return value
+    if Path in kinds:
+        value = os.path.expanduser(value)  # noqa: PTH111  # the shell does so at the start of a word only
+    if _WORD.fullmatch(value) and value.lower() not in _NO_WORDS:
         return value
     # Hydra and OmegaConf unescape backslashes only before a quote, the end, and an interpolation
     value = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)

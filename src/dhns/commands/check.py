@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from dhns.commands.own_settings import OWN
 from dhns.commands.signatures import Signature, imported, written
-from dhns.commands.values import check_finite, check_value
+from dhns.commands.values import check_leaves, check_value
 from dhns.errors import InputError
 from dhns.training.trainer_settings import REFUSED, TrainerSettings
 
@@ -47,7 +47,7 @@ def check_settings(config: DictConfig) -> None:
     nodes = {name: _plain(config[name]) for name in map(str, config) if OmegaConf.is_config(config._get_node(name))}
     nodes.pop("hydra", None)
     for name, node in nodes.items():
-        check_finite(name, node)
+        check_leaves(name, node)
     if trainer := nodes.get("trainer"):
         _check_trainer(trainer, nodes)
     # what the source tells is told before anything is imported

@@ -20,6 +20,7 @@ from dhns.commands.check import check_settings
 from dhns.commands.known_keys import require_known
 from dhns.errors import InputError
 from dhns.resources import conf_dir
+from dhns.training.trainer_settings import REFUSED
 
 USER_ERRORS = (InputError, HydraException, OmegaConfBaseException)
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -35,9 +36,9 @@ _NO_CHOICE = re.compile(r"Could not find '(.+)/([^/']+)'\s+Available options in 
 
 def is_told(error: BaseException) -> bool:
     """Whether a user can mend it; anything else is a mistake of the program."""
-    if isinstance(error, OSError):
-        return error.errno in _DISK | _PATH
-    return isinstance(error, USER_ERRORS) or _lacks_memory(error)
+    if isinstance(error, USER_ERRORS):
+        return True
+    return error.errno in _DISK | _PATH if isinstance(error, OSError) else _lacks_memory(error)
 
 
 def message(error: BaseException, command: str) -> str:
@@ -50,11 +51,8 @@ def message(error: BaseException, command: str) -> str:
             f"memory is short: {_line(causes[-1])}; lower what the size of a step or of the model is made of, such as "
             "data.batch_size, negatives.num_negatives, scorer.dim or batch_size"
         )
-    if isinstance(error, OSError):
-        way_out = (
-            "mend that, and the same command continues where it was" if error.errno in _DISK else "give another path"
-        )
-        return f"{error.filename or 'a file'} cannot be written or read: {error.strerror}; {way_out}"
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        return _of_file(error)
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key} is not given; add {error.full_key}=VALUE"
     text = str(error)
@@ -64,7 +62,8 @@ def message(error: BaseException, command: str) -> str:
     if unknown := _UNKNOWN.match(text):
         return f"there is no setting '{unknown[1]}'; {_instead(unknown[1], command)}"
     if choice := _NO_CHOICE.search(text):
-        group, name, there = choice[1], choice[2], choice[3].split()
+        group, name = choice[1], choice[2]
+        there = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml")) or choice[3].split()
         near = difflib.get_close_matches(name, there, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(there)}"
         return f"Could not find '{group}/{name}'; {hint}"
@@ -73,6 +72,13 @@ def message(error: BaseException, command: str) -> str:
             return f"'{error.override}' is not of the form key=value"
         return f"'{error.override}' cannot be read: {_line(error)}"
     return _line(error)
+
+
+def _of_file(error: OSError) -> str:
+    if error.errno in _PATH:
+        return f"{error.filename}: {error.strerror}; give another path"
+    where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
+    return f"{where}: {error.strerror}; mend that, and the same command continues where it was"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -92,6 +98,9 @@ def _lacks_memory(error: BaseException) -> bool:
 
 def _instead(key: str, command: str) -> str:
     """What to do about a setting that does not exist: another name, or a plus where that would be accepted."""
+    group, _, name = key.partition(".")
+    if group == "trainer" and name in REFUSED:
+        return REFUSED[name]
     arguments = [argument for argument in sys.argv[1:] if "=" in argument and not argument.startswith("-")]
     asked = [argument for argument in arguments if argument.partition("=")[0] == key]
     others = [argument for argument in arguments if argument not in asked]

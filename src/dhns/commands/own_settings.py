@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from dhns.ranges import Count, Seed
@@ -18,16 +19,16 @@ OWN: dict[str, Any] = {
     "data.batch_size": Count,
     "data.valid_triples": Count | None,
     "stopping.patience": Count | None,
-    "run_dir": str,
-    "resume": str | None,
-    "init_from": str | None,
+    "run_dir": Path,
+    "resume": Path | None,
+    "init_from": Path | None,
     "keep_data": bool,
     "force": bool,
     "progress": bool,
     # evaluate and predict
-    "checkpoint": str,
+    "checkpoint": Path,
     "split": str,
-    "triples": str | None,
+    "triples": Path | None,
     "known": Literal["mark", "hide"],
     "device": str,
     "head": str | None,
@@ -35,7 +36,7 @@ OWN: dict[str, Any] = {
     "tail": str | None,
     "k": Count,
     # compare and curves
-    "runs": str,
+    "runs": Path,
     "markdown": bool,
     # reproduce
     "jobs": Count,
@@ -44,18 +45,18 @@ OWN: dict[str, Any] = {
     # data
     "action": str,
     "mirror": str | None,
-    "pack": str | None,
-    "links": str | None,
+    "pack": Path | None,
+    "links": Path | None,
     "modality": str | None,
     # features
-    "images": str | None,
-    "texts": str | None,
+    "images": Path | None,
+    "texts": Path | None,
     "batch_size": Count,
     "dtype": Literal["float16", "float32"],
     "when_unreadable": Literal["stop", "skip"],
     # of several
-    "out": str | None,
-    "paths.data": str,
-    "paths.outputs": str,
+    "out": Path | None,
+    "paths.data": Path,
+    "paths.outputs": Path,
 }
 """Annotations by key."""

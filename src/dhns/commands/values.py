@@ -39,16 +39,22 @@ def check_value(key: str, value: Any, annotation: Any) -> None:
     raise InputError(f"{key} is {_shown(value)}; expected {', '.join(words)}")
 
 
-def check_finite(key: str, value: Any) -> None:
-    """Raise `InputError` if there is a number in a value of a configuration that is NaN or infinite."""
+def check_leaves(key: str, value: Any) -> None:
+    """Refuse what no setting takes, anywhere in a node of a configuration.
+
+    Raises:
+        InputError: a number is NaN or infinite, or a text holds ``${``, which Hydra reads when it makes an object.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError(f"{key} is {value}; expected a finite number")
+    if isinstance(value, str) and "${" in value:
+        raise InputError(f"{key} is {value!r}; Hydra would read what follows ${{, so choose a name without it")
     if isinstance(value, dict):
         for name, child in value.items():
-            check_finite(f"{key}.{name}", child)
+            check_leaves(f"{key}.{name}", child)
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            check_finite(f"{key}[{index}]", child)
+            check_leaves(f"{key}[{index}]", child)
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:
