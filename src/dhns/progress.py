@@ -11,6 +11,8 @@ from contextvars import ContextVar
 
 from rich.progress import Progress
 
+from dhns.console import PlainConsole
+
 log = logging.getLogger(__name__)
 
 PATIENCE = 1.0
@@ -46,7 +48,7 @@ def _silence() -> Iterator[Advance]:
 
 @contextmanager
 def _bar(description: str, total: int) -> Iterator[Advance]:
-    bar = Progress(transient=True)
+    bar = Progress(console=PlainConsole(), transient=True)
     task = bar.add_task(description, total=total)
     started = time.monotonic()
 

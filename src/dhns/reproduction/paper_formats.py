@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from dhns.console import PlainConsole
 from dhns.reproduction.paper_table import METRIC_NAMES, Entry, PaperTable, Section
 from dhns.results.store import write_text
+from dhns.results.tables import show
 
 CSV_COLUMNS = (
     "table", "dataset", "group", "row", "metric", "mean", "sd", "seeds", "published", "difference", "budget",
@@ -115,12 +116,11 @@ def long_csv(table: PaperTable) -> str:
 
 def show_table(table: PaperTable) -> None:
     """Print what was measured, and how far from the paper; the files say it in full."""
-    console = Console(highlight=False)
     for part in _terminal(table):
         if isinstance(part, str):
-            console.print(part, markup=False, soft_wrap=True)
+            PlainConsole().print(part, soft_wrap=True)
         else:
-            (console if console.is_terminal else Console(width=160)).print(part)
+            show(part)
 
 
 def _terminal(table: PaperTable) -> Iterator[Table | str]:
@@ -135,10 +135,10 @@ def _terminal(table: PaperTable) -> Iterator[Table | str]:
         for group, rows in groupby(section.rows, key=lambda row: row.group):
             shown.add_section()
             if group:
-                shown.add_row(f"[italic]{escape(group)}[/italic]")
+                shown.add_row(Text(group, "italic"))
             for row in rows:
                 label = row.label + "".join(f" [{numbers[note]}]" for note in row.notes)
-                shown.add_row(escape(label), *(_compact(row.entries[metric]) for metric in table.metrics))
+                shown.add_row(label, *(_compact(row.entries[metric]) for metric in table.metrics))
         yield shown
         yield from (f"  {name}: {fact}" for name, fact in section.facts.items())
         yield from (f"  [{number}] {note}" for note, number in numbers.items())
@@ -146,9 +146,11 @@ def _terminal(table: PaperTable) -> Iterator[Table | str]:
         yield table.warning
 
 
-def _compact(entry: Entry) -> str:
-    measured, _, difference = _cells(entry, _marked_by_style, " ± ")
-    return f"{measured} ({difference})" if difference else measured
+def _compact(entry: Entry) -> Text:
+    measured, _, difference = _cells(entry, _unmarked, " ± ")
+    mean, *spread = measured.partition(" ")
+    style = ("", "bold", "underline")[entry.place]
+    return Text.assemble((mean, style), *spread, f" ({difference})" if difference else "")
 
 
 def _numbers(section: Section) -> dict[str, int]:
@@ -178,8 +180,8 @@ def _marked_in_latex(text: str, place: int) -> str:
     return (text, rf"\textbf{{{text}}}", rf"\underline{{{text}}}")[place]
 
 
-def _marked_by_style(text: str, place: int) -> str:
-    return (text, f"[bold]{text}[/bold]", f"[underline]{text}[/underline]")[place]
+def _unmarked(text: str, place: int) -> str:
+    return text
 
 
 def _escaped(text: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
+from dhns.console import progress_bar
 from dhns.interruption import stopped_by_signals
 from dhns.reproduction.cells import Cell, Run, distinct_runs
 from dhns.reproduction.jobs import Command, run_all, train_command
@@ -27,11 +28,10 @@ def run_missing(cells: Sequence[Cell], jobs: int, command: Command = train_comma
     pairs = {run.folder: (cell, run) for cell, run in distinct_runs(cells)}
     missing = [run for _, run in pairs.values() if not run.done]
     again = sum(run.failure_file.exists() for run in missing)
-    console = Console(highlight=False)
-    say = _plain_lines(console)
     retried = f", {again} of them failed before and are tried again" if again else ""
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with stopped_by_signals(), Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with stopped_by_signals(), progress_bar(*columns) as bar:
+        say = partial(bar.console.print, soft_wrap=True)  # a line of whatever length
         say(f"{len(pairs)} runs, {len(pairs) - len(missing)} done, {len(missing)} to do{retried}")
         task, told = bar.add_task("", total=len(missing)), dict[str, str]()
         with closing(run_all(missing, jobs, command)) as endings:
@@ -68,8 +68,3 @@ def unfinished(cells: Sequence[Cell], absent: Collection[str]) -> Iterator[str]:
 
 def _test_mrr(run: Run) -> str:
     return f"{100 * read_result(run.result_file)['metrics']['test']['mrr']:.2f}"
-
-
-def _plain_lines(console: Console) -> Callable[[str], None]:
-    """Print a line as it is: of whatever length, and with no markup in it."""
-    return lambda line: console.print(line, markup=False, soft_wrap=True)

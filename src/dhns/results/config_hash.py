@@ -6,6 +6,8 @@ import functools
 import hashlib
 import importlib.util
 import json
+import types
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -150,7 +152,9 @@ def _by_meaning(node: Any) -> Any:
 
 
 def _is_real(hint: Any) -> bool:
-    return hint is float or hint == float | None
+    if typing.get_origin(hint) in (typing.Union, types.UnionType, typing.Annotated):
+        return any(map(_is_real, typing.get_args(hint)))
+    return hint is float
 
 
 def _reals(value: Any) -> Any:

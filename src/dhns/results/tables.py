@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from dhns.console import PlainConsole
 
 if TYPE_CHECKING:
     from dhns.results.missing import Setting
@@ -111,10 +112,20 @@ def taken_away(missing: Mapping[str, Any]) -> str:
 
 def show(table: Table, markdown: bool = False) -> None:
     """Print a table, wide enough for its columns when the output is no terminal; ``markdown`` for documents."""
-    console = Console()
     if markdown:
-        table.box, table.title, table.show_edge = box.MARKDOWN, None, True
-    (console if console.is_terminal and not markdown else Console(width=200 if markdown else 160)).print(table)
+        PlainConsole(width=200).print(_markdown(table))
+        return
+    console = PlainConsole()
+    (console if console.is_terminal else PlainConsole(width=160)).print(table)
+
+
+def _markdown(table: Table) -> Table:
+    shown = Table(box=box.MARKDOWN)
+    for column in table.columns:
+        shown.add_column(column.header, justify=column.justify)
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        shown.add_row(*(str(cell).replace("|", "\\|") for cell in row))
+    return shown
 
 
 def _slices(metrics: dict[str, float]) -> list[str]:

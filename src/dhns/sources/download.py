@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
+from dhns.console import DESCRIPTION, progress_bar
 from dhns.errors import InputError
 from dhns.sources.origins import Absent, Origin, Unavailable
 from dhns.sources.source import PublishedFile, check_file
@@ -64,8 +64,8 @@ def download(files: Iterable[PublishedFile], origin: Origin, folder: Path) -> li
     Raises:
         InputError: the folder cannot be written to, or another process is fetching into it.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, transient=True, disable=not Console().is_terminal) as progress:
+    columns = (DESCRIPTION, BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with progress_bar(*columns, transient=True) as progress:
         try:
             return [_fetch(file, origin, folder, progress) for file in files]
         except OSError as error:

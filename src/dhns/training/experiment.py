@@ -12,10 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Timer
 
@@ -37,7 +35,7 @@ from dhns.training.callbacks import BEST, LAST, checkpoints, progress
 from dhns.training.checkpoint import load_weights, read_checkpoint, require_resumable
 from dhns.training.checkpoint_io import plugins
 from dhns.training.continuation import start_from, take_over
-from dhns.training.distributed import DataParallel, told_as_here
+from dhns.training.distributed import told_as_here
 from dhns.training.divergence import DivergenceGuard
 from dhns.training.evaluation import frequency_baseline, rank_split
 from dhns.training.hardness import score_samples
@@ -45,6 +43,7 @@ from dhns.training.module import LinkPredictionModule
 from dhns.training.quiet import quiet_lightning
 from dhns.training.run_folder import own_folder
 from dhns.training.saved_graph import save_graph
+from dhns.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +107,9 @@ def _train_and_rank(
     callbacks = [timer, DivergenceGuard(), *stages, *progress(config.progress)]
     if tracker is not None:
         callbacks.append(ShowProgress(tracker, shown_settings(config) | {"config_hash": config_hash(config)}))
-    trainer = _make_trainer(
-        config,
+    trainer = make_trainer(
+        config.trainer,
+        select_best,
         default_root_dir=folder,
         logger=tracker or False,
         callbacks=callbacks,
@@ -171,33 +171,6 @@ def _train_and_rank(
         "devices": trainer.world_size,
         "versions": versions(),
     }
-
-
-def _make_trainer(config: DictConfig, **options: Any) -> pl.Trainer:
-    """The trainer of the settings.
-
-    Raises:
-        InputError: a setting is refused, or the training would end before there is a checkpoint to rank.
-    """
-    settings: Any = instantiate(config.trainer, _convert_="all")
-    epochs, every = settings.get("max_epochs"), settings.get("check_val_every_n_epoch") or 1
-    if epochs is not None and 0 <= epochs < (every if options["limit_val_batches"] else 1):
-        raise InputError(
-            f"trainer.max_epochs is {epochs}, and the first validation comes after epoch {every} "
-            "(trainer.check_val_every_n_epoch): there would be no checkpoint to rank; train longer or validate earlier"
-        )
-    try:
-        trainer = pl.Trainer(**settings, **options, use_distributed_sampler=False)
-    except (MisconfigurationException, ValueError, ImportError) as error:
-        raise InputError(f"the settings under 'trainer' do not work here: {error}") from error
-    if trainer.num_nodes > 1 or (trainer.world_size > 1 and not isinstance(trainer.strategy, DataParallel)):
-        raise InputError(
-            f"trainer.devices asks for {trainer.world_size} devices on {trainer.num_nodes} machine(s); add trainer=ddp "
-            "to train one run on several devices of one machine, or start one run per device (docs/sweeps.md)"
-        )
-    if isinstance(trainer.strategy, DataParallel) and config.optimization.get("sparse"):
-        raise InputError("trainer=ddp averages whole gradients, and optimization.sparse=true has others; leave one out")
-    return trainer
 
 
 def _require_same_settings(config: DictConfig, stored: dict[str, Any], path: Path) -> None:
