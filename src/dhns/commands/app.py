@@ -20,7 +20,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from dhns.errors import InputError
 from dhns.interruption import Stopped
-from dhns.names import plain_name
+from dhns.names import base_name, plain_name
 from dhns.resources import conf_dir, embedded_dir
 
 Task = Callable[[DictConfig], Any]
@@ -36,18 +36,25 @@ def register_resolvers() -> None:
 
     ``${dhns.embedded:}`` is the folder of the embedded data set, ``${dhns.hash:}`` the identity of a run, and
     ``${dhns.interval:EPOCHS,TIMES}`` how many epochs lie between events that come so many times, evenly spaced.
-    ``${dhns.plain:NAME}`` is a name that may be one part of a path.
+    ``${dhns.plain:NAME}`` is a name that may be one part of a path, and ``${dhns.base:KEY}`` the name of the folder or
+    file that the setting KEY beside it leads to.
     """
     OmegaConf.register_new_resolver("dhns.embedded", lambda: str(embedded_dir()), replace=True)
     OmegaConf.register_new_resolver("dhns.hash", _hash, replace=True)
     OmegaConf.register_new_resolver("dhns.interval", _interval, replace=True)
     OmegaConf.register_new_resolver("dhns.plain", lambda name: plain_name(str(name)), replace=True)
+    OmegaConf.register_new_resolver("dhns.base", _base, replace=True)
 
 
 def _hash(*, _root_: DictConfig) -> str:
     from dhns.results.config_hash import config_hash
 
     return config_hash(_root_)
+
+
+def _base(key: str, *, _parent_: DictConfig) -> str:
+    # a path that is not given is told where it is needed
+    return "unnamed" if OmegaConf.is_missing(_parent_, key) else base_name(str(_parent_[key]))
 
 
 def _interval(epochs: Any, times: int) -> int:

@@ -27,8 +27,15 @@ def _graph_first(config: DictConfig) -> None:
 
 @app("data", first=_graph_first)
 def main(config: DictConfig) -> None:
-    """Print statistics or an audit of a data set, fetch or check its files, or convert features of another layout."""
-    actions = {"stats": _stats, "audit": _audit, "download": _download, "verify": _verify, "convert": _convert}
+    """Print statistics or an audit of a data set, write its ids, fetch or check its files, or convert features."""
+    actions = {
+        "stats": _stats,
+        "audit": _audit,
+        "ids": _ids,
+        "download": _download,
+        "verify": _verify,
+        "convert": _convert,
+    }
     *others, last = (f"dhns data {action}" for action in actions)
     if OmegaConf.is_missing(config, "action"):
         raise InputError(f"say what to do: {', '.join(others)} or {last}")
@@ -43,6 +50,7 @@ def _stats(config: DictConfig) -> None:
 
     graph = load_graph(config)
     show(two_columns(f"stats of {graph.name}, {config.protocol.name} splits", statistics(graph).rows()))
+    _print_notes(graph)
 
 
 def _audit(config: DictConfig) -> None:
@@ -52,8 +60,25 @@ def _audit(config: DictConfig) -> None:
     graph = load_graph(config)
     report = audit(graph)
     show(two_columns(f"audit of {graph.name}, {config.protocol.name} splits", report.rows()))
+    _print_notes(graph)
     for warning in report.warnings:
         print(f"warning: {warning}")
+
+
+def _print_notes(graph: KnowledgeGraph) -> None:
+    for note in graph.notes:
+        print(f"note: {note}")
+
+
+def _ids(config: DictConfig) -> None:
+    from dhns.graph.readers.vocabularies import write_vocabulary
+
+    if config.out is None:
+        raise InputError("say where to write the ids: dhns data ids dataset=NAME out=FILE")
+    graph: KnowledgeGraph = instantiate(config.dataset, modalities=None)
+    path, entities = Path(config.out).expanduser(), graph.entities
+    write_vocabulary(path, entities)
+    print(f"{path}: {len(entities):,} entities in the order of their ids, 0 to {len(entities) - 1}")
 
 
 def _download(config: DictConfig) -> None:

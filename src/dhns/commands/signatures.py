@@ -67,11 +67,18 @@ def written(target: str) -> Signature | None:
 @functools.cache
 def _definitions(module: str) -> dict[str, ast.ClassDef | ast.FunctionDef]:
     """Classes and functions of a module of this project; none if there is no such file."""
-    path = Path(dhns.__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    path = Path(dhns.__file__).parent.joinpath(*module.split(".")[1:])
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     if not path.is_file():
         return {}
     body = ast.parse(path.read_bytes()).body
-    return {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    definitions = {node.name: node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    for node in body:
+        # a package offers what it imports from its modules
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(f"{module}."):
+            inner = _definitions(node.module)
+            definitions |= {alias.name: inner[alias.name] for alias in node.names if alias.name in inner}
+    return definitions
 
 
 def _evaluated(annotation: ast.expr | None) -> Any:

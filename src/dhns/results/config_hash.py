@@ -28,6 +28,10 @@ NEUTRAL = {
     "missing": {},
     "resume": None,
     "init_from": None,
+    "dataset.header": "auto",
+    "dataset.columns": "auto",
+    "dataset.normalize": False,
+    "protocol.in_train_and_test": "keep",
     "encoder.absent": "mask",
     "diffheg.generator.int8": False,
     "acceleration": {
