@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from dhns.ranges import Count, Seed
+from dhns.ranges import Count, Part, Seed
 
 OWN: dict[str, Any] = {
     # train
@@ -38,6 +38,10 @@ OWN: dict[str, Any] = {
     # compare and curves
     "runs": Path,
     "markdown": bool,
+    "metric": Literal["mrr", "hits@1", "hits@3", "hits@10"],
+    "level": Part,
+    "against": str | None,
+    "by": Literal["relation", "popularity", "side"] | None,
     # reproduce
     "jobs": Count,
     "render_only": bool,

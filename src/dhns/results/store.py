@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from dhns.errors import InputError
+from dhns.results.schema import require_usable
+
+log = logging.getLogger(__name__)
 
 RESULT_VERSION = 1
 """Raised when a change of the program changes numbers, so that old results are not mistaken for new ones."""
@@ -67,7 +71,7 @@ def read_result(path: Path) -> dict[str, Any]:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the result file {path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a result file: {error}; delete it and run again") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} is not a result file: it holds no object; delete it and run again")
@@ -78,8 +82,8 @@ def read_result(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def find_results(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """All result files under a folder, in path order.
+def find_results(folder: Path, split: str = "test") -> list[tuple[Path, dict[str, Any]]]:
+    """All result files under a folder that hold metrics of a split, in path order; others are left out with a warning.
 
     Raises:
         InputError: there is none.
@@ -87,7 +91,25 @@ def find_results(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     paths = sorted(folder.rglob(FILE_NAME))
     if not paths:
         raise InputError(f"no {FILE_NAME} lies under {folder}; train something first (dhns train), or set runs=FOLDER")
-    return [(path, read_result(path)) for path in paths]
+    contents = {path: _usable(path, split) for path in paths}
+    found = [(path, content) for path, content in contents.items() if isinstance(content, dict)]
+    flaws = [content for content in contents.values() if isinstance(content, str)]
+    if not found:
+        others = f" (and {len(flaws) - 1} more are of no use)" if len(flaws) > 1 else ""
+        raise InputError(f"{flaws[0]}{others}")
+    for flaw in flaws:
+        log.warning("left out: %s", flaw)
+    return found
+
+
+def _usable(path: Path, split: str) -> dict[str, Any] | str:
+    """A result, or what is wrong with it."""
+    try:
+        result = read_result(path)
+        require_usable(result, split, path)
+    except InputError as error:
+        return str(error)
+    return result
 
 
 def versions() -> dict[str, str]:
