@@ -78,8 +78,7 @@ def test_a_foreign_file_is_a_warning(systems, caplog):
 REFUSED = {
     "metric=mr": "metric is 'mr'; expected mrr, hits@1, hits@3, hits@10",
     "by=entity": "by is 'entity'; expected relation, popularity, side",
-    "level=95": "level is 95; expected a share between 0 and 1, such as 0.95",
-    "level=1.5": "level is 1.5; expected a share",
+    "level=95": "level is 95; below 1 is needed",
     "out=table.txt": "out is 'table.txt'; expected a file that ends in .csv or .json",
     "against=transe": "against=transe: no row with ranks goes by that name; there are rotate #",
     "split=valid": "has no valid metrics",

@@ -50,7 +50,7 @@ def compare(
         data: systems on the same triples.
         metric: ``mrr`` or ``hits@k``.
         level: of intervals.
-        by: how queries are sliced, one of `dhns.results.estimates.SLICES`.
+        by: how queries are sliced, see `dhns.results.estimates.slices`.
         against: a system by hash, name or model; it may be absent.
 
     Raises:

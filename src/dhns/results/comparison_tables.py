@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
 from dhns.results.comparison import Comparison
 from dhns.results.schema import METRICS
@@ -19,7 +18,7 @@ BASELINE = "relation frequency"
 _TEXTS = frozenset({"data set", "system", "negatives", "protocol", "slice"})
 
 
-def comparison_table(found: Sequence[Comparison], markdown: bool = False) -> Table:
+def comparison_table(found: Sequence[Comparison]) -> Table:
     """One row per system and data set, means and deviations over seeds; first what learns nothing.
 
     The metric of the comparisons has an interval, where there are ranks. What no row has gets no column, nor a protocol
@@ -35,10 +34,10 @@ def comparison_table(found: Sequence[Comparison], markdown: bool = False) -> Tab
     ]
     split = found[0].data.split
     title = f"{split} split, {shared}filtered, realistic ranks, both sides, % (mean ± sd over seeds)"
-    return _table(title, columns, sections, markdown)
+    return _table(title, columns, sections)
 
 
-def estimates_table(comparison: Comparison, markdown: bool = False) -> Table:
+def estimates_table(comparison: Comparison) -> Table:
     """Intervals of the metric on every slice of the queries, and how systems differ from one, where there is one."""
     metric, level, other = NAMES[comparison.metric], f"{100 * comparison.level:g} %", comparison.against
     sections = []
@@ -58,7 +57,7 @@ def estimates_table(comparison: Comparison, markdown: bool = False) -> Table:
     if other is not None:
         title += f"; differences from {other.title}"
     columns = dict.fromkeys(column for rows in sections for row in rows for column in row)
-    return _table(title, list(columns), sections, markdown)
+    return _table(title, list(columns), sections)
 
 
 def _columns(comparison: Comparison) -> Iterator[str]:
@@ -98,14 +97,12 @@ def _interval(low: float | None, high: float | None, sign: str = "") -> str:
     return "" if low is None or high is None else f"[{100 * low:{sign}.2f}, {100 * high:{sign}.2f}]"
 
 
-def _table(title: str, columns: Sequence[str], sections: Sequence[Sequence[dict[str, str]]], markdown: bool) -> Table:
-    """Names and titles are shown as they are: they may hold what rich takes for markup. Markdown parts no sections."""
-    table = Table(title=Text(title))
+def _table(title: str, columns: Sequence[str], sections: Sequence[Sequence[dict[str, str]]]) -> Table:
+    table = Table(title=title)
     for column in columns:
         table.add_column(column, justify="left" if column in _TEXTS else "right")
     for rows in sections:
         for row in rows:
-            table.add_row(*(Text(row.get(column, "")) for column in columns))
-        if not markdown:
-            table.add_section()
+            table.add_row(*(row.get(column, "") for column in columns))
+        table.add_section()
     return table

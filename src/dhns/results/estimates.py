@@ -22,7 +22,6 @@ Ranked = Sequence[RankedQueries]
 MIN_CLUSTERS = 10
 """Where queries are about fewer entities, resamples vary too little: no interval is given. Of entities with unequal
 numbers of queries fewer count, `_effective` ones."""
-SLICES = ("relation", "popularity", "side")
 BINS = 10
 
 
@@ -112,7 +111,7 @@ def slices(
         systems: ranks on the same queries.
         metric: ``mrr`` or ``hits@k``.
         level: of the intervals.
-        by: one of `SLICES`.
+        by: ``relation``, ``popularity`` (of the answer, in deciles) or ``side``.
         against: number of the system from which all others differ.
 
     Raises:
