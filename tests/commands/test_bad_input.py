@@ -25,7 +25,7 @@ TSV = {
     "unknown name": ("valid.tsv", "e10\t", "e77\t", "valid.tsv, line 1: entity 'e77' is not in the file"),
     "duplicate name": ("entities.tsv", "e4\t", "e3\t", "entities.tsv, line 6: key 'e3' already stands on line 5"),
     "no label": ("entities.tsv", "e1\tEntity 1", "e1", "entities.tsv, line 3: 'e1' has no tab"),
-    "other header": ("entities.tsv", "key\tlabel", "id\tname", "entities.tsv, line 1: 'id\tname'"),
+    "no key": ("entities.tsv", "e1\tEntity 1", "\tEntity 1", "entities.tsv, line 3: '<TAB>Entity 1' has no key"),
 }
 
 
@@ -66,15 +66,15 @@ def test_openke(tmp_path, file, old, new, message):
 
 
 def test_missing_file(place):
-    (place / "graph" / "valid.tsv").unlink()
-    assert "valid.tsv" in refused(place, *TRAIN)
+    (place / "graph" / "train.tsv").unlink()
+    assert "no train.tsv, train.txt or train.csv" in refused(place, *TRAIN)
 
 
 @pytest.mark.parametrize("dataset", ["tsv dataset.folder=nowhere", "db15k", "edges dataset.path=nowhere.tsv"])
 def test_missing_folder_or_file(tmp_path, dataset):
     line = refused(tmp_path, "data", "stats", *f"dataset={dataset}".split())
     assert "nowhere" in line or "data/DB15K" in line
-    assert "no such" in line
+    assert "no such" in line or "DB15K is not there and was not fetched (download=false)" in line
     assert not list(tmp_path.iterdir())
 
 

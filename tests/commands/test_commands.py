@@ -399,8 +399,8 @@ def answers(folder, *query):
     return cells(succeed(folder, "predict", "checkpoint=run", "device=cpu", *query))
 
 
-@pytest.mark.parametrize("head", ["e0", "Entity 0", "entity 0", "0"])
-@pytest.mark.parametrize("relation", ["next", "1"])
+@pytest.mark.parametrize("head", ["e0", "Entity 0", "entity 0", "id:0"])
+@pytest.mark.parametrize("relation", ["next", "id:1"])
 def test_predict_by_name_key_and_id(trained, head, relation):
     query = (f"head={head}", f"relation={relation}")
     printed = succeed(trained[0], "predict", "checkpoint=run", *query, "k=20")
@@ -440,7 +440,8 @@ def test_predict_k(trained):
 PREDICT = {
     ("head=Entty 10", "relation=next"): "no entity is named 'Entty 10'; did you mean 'Entity 10'",
     ("head=e0", "relation=nxt"): "no relation is named 'nxt'; did you mean 'next'?",
-    ("head=99", "relation=next"): "entity id 99 is out of range; ids go from 0 to 11",
+    ("head=id:99", "relation=next"): "entity id 99 is out of range; ids go from 0 to 11",
+    ("head=7", "relation=next"): "no entity is named '7'; id:7 is the entity of that id, cash ${dollars}",
     ("head=e0",): "1 are given",
     ("head=e0", "relation=next", "tail=e1"): "3 are given",
     (): "0 are given",

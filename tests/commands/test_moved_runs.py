@@ -109,6 +109,18 @@ def test_known_answers_can_be_hidden(trained):
     assert "expected mark or hide" in refused(trained[0], "predict", "checkpoint=run", *QUERY, "known=drop")
 
 
+def test_triples_of_ones_own_are_ranked(trained, tmp_path):
+    test = (trained[0] / "graph" / "test.tsv").read_text(encoding="utf-8")
+    (tmp_path / "own.tsv").write_text(test, encoding="utf-8")
+    own = succeed(trained[0], "evaluate", "checkpoint=run", "device=cpu", f"triples={tmp_path / 'own.tsv'}")
+    split = succeed(trained[0], "evaluate", "checkpoint=run", "device=cpu")
+    assert own.splitlines()[1:] == split.splitlines()[1:]
+    assert "own.tsv of mine" in own.splitlines()[0]
+    (tmp_path / "own.tsv").write_text(test + "e1\tnext\tnobody\n", encoding="utf-8")
+    line = refused(trained[0], "evaluate", "checkpoint=run", f"triples={tmp_path / 'own.tsv'}")
+    assert "own.tsv, line 4: entity 'nobody' is none of those that the model was trained on" in line
+
+
 # --- going on ---------------------------------------------------------------------------------------------------------
 
 LONGER = ("trainer.max_epochs=4", "optimization.scheduler=null", "stopping.patience=null")

@@ -1,10 +1,14 @@
 """What a data set is read from, by content."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from commands.shell import write_graph
 from dhns.graph import inputs as module
 from dhns.graph.inputs import changed_content, file_digest, inputs
 from dhns.resources import conf_dir, embedded_dir
@@ -48,3 +52,26 @@ def test_a_reader_from_outside_is_known_by_all_files_that_it_names(tmp_path):
         "extra": f"{tmp_path}/more.csv",
     }
     assert set(inputs(dataset)) == {"folder/a.parquet", "extra"}
+
+
+@pytest.mark.parametrize("name", ["tsv", "openke", "edges", "world_flags"])
+def test_a_reader_opens_nothing_else(name, tmp_path, monkeypatch):
+    """Every file whose content a graph depends on counts; labels and texts may be opened beside them."""
+    folder = tmp_path / "graph"
+    if name in ("openke", "world_flags"):
+        shutil.copytree(embedded_dir(), folder)
+    else:
+        write_graph(folder)
+        (folder / "valid.tsv").rename(folder / "val.txt")
+        (folder / "entities.tsv").unlink()
+        (folder / "entity2id.txt").write_text("".join(f"e{index} {index}\n" for index in range(12)))
+    node = OmegaConf.load(conf_dir() / "dataset" / f"{name}.yaml")
+    dataset = OmegaConf.to_container(node, resolve=False) | {"name": "mine", "modalities": {}}
+    dataset |= {"path": str(folder / "train.tsv")} if name == "edges" else {"folder": str(folder)}
+    known = {path.resolve() for path in inputs(dataset).values()}
+    opened = set()
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.add(path.resolve()) or read(path))
+    instantiate(dataset)
+    assert known <= opened
+    assert {path.name for path in opened - known} <= {"entity_labels.tsv", "relation_labels.tsv", "entity2text.txt"}

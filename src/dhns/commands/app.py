@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from dhns.errors import InputError
 from dhns.interruption import Stopped, end_silently
-from dhns.names import plain_name
+from dhns.names import base_name, plain_name
 from dhns.resources import conf_dir, embedded_dir
 
 Task = Callable[[DictConfig], Any]
@@ -28,19 +28,26 @@ def register_resolvers() -> None:
 
     ``${dhns.embedded:}`` is the folder of the embedded data set, ``${dhns.hash:}`` the identity of a run, and
     ``${dhns.interval:EPOCHS,TIMES}`` how many epochs lie between events that come so many times, evenly spaced.
-    ``${dhns.plain:NAME}`` is a name that may be one part of a path, ``${dhns.folder:PATH}`` a folder for Hydra's files.
+    ``${dhns.plain:NAME}`` is a name that may be one part of a path, ``${dhns.folder:PATH}`` a folder for Hydra's files,
+    and ``${dhns.base:KEY}`` the name of the folder or file that the setting KEY beside it leads to.
     """
     OmegaConf.register_new_resolver("dhns.embedded", lambda: str(embedded_dir()), replace=True)
     OmegaConf.register_new_resolver("dhns.hash", _hash, replace=True)
     OmegaConf.register_new_resolver("dhns.interval", _interval, replace=True)
     OmegaConf.register_new_resolver("dhns.plain", lambda name: plain_name(str(name)), replace=True)
     OmegaConf.register_new_resolver("dhns.folder", _folder, replace=True)
+    OmegaConf.register_new_resolver("dhns.base", _base, replace=True)
 
 
 def _hash(*, _root_: DictConfig) -> str:
     from dhns.results.config_hash import config_hash
 
     return config_hash(_root_)
+
+
+def _base(key: str, *, _parent_: DictConfig) -> str:
+    # a path that is not given is told where it is needed
+    return "unnamed" if OmegaConf.is_missing(_parent_, key) else base_name(str(_parent_[key]))
 
 
 def _interval(epochs: Any, times: Any) -> int:
@@ -55,8 +62,10 @@ def _folder(path: str) -> str:
     return path
 
 
-def app(name: str) -> Callable[[Task], Callable[[], None]]:
+def app(name: str, first: Task | None = None) -> Callable[[Task], Callable[[], None]]:
     """Make a Hydra app of a function of the configuration composed from ``conf/<name>.yaml``.
+
+    What ``first`` does comes before the check of the settings, which imports what they name and takes seconds.
 
     Bad input ends the program with one line and status 2: an `InputError`, however deep inside Hydra's own exceptions,
     a setting that does not exist, a value of the wrong kind, a file that cannot be written. In a sweep it fails its job
@@ -71,6 +80,8 @@ def app(name: str) -> Callable[[Task], Callable[[], None]]:
 
             try:
                 require_known(config, name)
+                if first is not None:
+                    first(config)
                 check_settings(config)
                 return task(config)
             except BrokenPipeError:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from dhns.commands.app import app
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from dhns.graph.knowledge_graph import KnowledgeGraph
 
 
 @app("evaluate")
@@ -24,13 +30,19 @@ def main(config: DictConfig) -> None:
     module = load(config)
     graph = module.graph
     if config.triples is not None:
-        from dhns.graph.readers import read_named_triples
-
-        triples = read_named_triples(Path(config.triples).expanduser(), graph.entities, graph.relations)
-        what = Path(config.triples).name
+        triples, what = _own_triples(Path(config.triples).expanduser(), graph), Path(config.triples).name
     else:
         triples, what = graph.split(config.split), f"{config.split} split"
     metrics, _ = rank_queries(module, triples, config.progress and sys.stdout.isatty())
     show(metrics_table(metrics, f"{what} of {graph.name}, filtered, realistic ranks, %"))
     if out is not None:
         write_records(out, [{"metric": name, "value": value} for name, value in metrics.items()])
+
+
+def _own_triples(path: Path, graph: KnowledgeGraph) -> Tensor:
+    from dhns.graph.readers.named_triples import read_named_triples
+
+    (file,), notes = read_named_triples([path])
+    for note in notes:
+        print(f"note: {note}")
+    return file.to_ids(graph.entities, graph.relations, "is none of those that the model was trained on")

@@ -11,6 +11,14 @@ from typing import Any
 
 from dhns.resources import conf_dir
 
+STEMS = {"train": ("train",), "valid": ("valid", "val", "dev"), "test": ("test",)}
+"""Names of the files of a graph's splits, under which graphs are published, less their `SUFFIXES`."""
+SUFFIXES = tuple(f"{suffix}{packed}" for suffix in (".tsv", ".txt", ".csv") for packed in ("", ".gz"))
+NAME_FILES = {
+    "entities": ("entities.tsv", "entity2id.txt"),
+    "relations": ("relations.tsv", "relation2id.txt"),
+}
+"""Files that fix the ids, the first that is there; others hold labels, which change no number."""
 _PUBLISHED = re.compile(r"^ *- name: (\S+)\n(?: +(?!- )\S.*\n)*? +sha256: ([0-9a-f]{64})$", re.MULTILINE)
 
 
@@ -68,8 +76,13 @@ def _openke(dataset: Mapping[str, Any]) -> dict[str, Path]:
 
 
 def _tsv(dataset: Mapping[str, Any]) -> dict[str, Path]:
-    roles = ("train", "valid", "test", "entities", "relations")
-    return {role: Path(dataset["folder"]).expanduser() / f"{role}.tsv" for role in roles}
+    folder = Path(dataset["folder"]).expanduser()
+    candidates = {split: [f"{stem}{end}" for stem in stems for end in SUFFIXES] for split, stems in STEMS.items()}
+    found: dict[str, Path] = {}
+    for role, names in (candidates | NAME_FILES).items():
+        if path := next((folder / name for name in names if (folder / name).is_file()), None):
+            found[role] = path
+    return found
 
 
 def _edge_list(dataset: Mapping[str, Any]) -> dict[str, Path]:

@@ -63,8 +63,10 @@ class MANS(BernoulliSampler):
             raise InputError(f"negatives.first_stage is {first_stage}; expected a number of batches, or 0 for none")
         self.share = share
         self.first_stage = first_stage
-        images = ["visual"] if "visual" in graph.modalities else list(graph.modalities)
-        self.donors = ViewDonors(graph, images if views is None else views)
+        if views is None:
+            graph.require_features()
+            views = ["visual"] if "visual" in graph.modalities else list(graph.modalities)
+        self.donors = ViewDonors(graph, views)
 
     def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
         self.donors.require(model)

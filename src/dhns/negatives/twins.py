@@ -44,7 +44,10 @@ class TwinsSampler(BernoulliSampler):
         filtered: bool = True,
     ) -> None:
         super().__init__(graph, num_negatives, filtered)
-        self.donors = ViewDonors(graph, tuple(graph.modalities) if views is None else views)
+        if views is None:
+            graph.require_features()
+            views = tuple(graph.modalities)
+        self.donors = ViewDonors(graph, views)
 
     def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
         self.donors.require(model)

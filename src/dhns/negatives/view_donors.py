@@ -29,13 +29,15 @@ class ViewDonors(nn.Module):
         names: the views.
 
     Raises:
-        InputError: the graph lacks one of the views, has none, or fewer than two entities have one.
+        InputError: the graph lacks one of the views, has none, or fewer than two entities have one; or the features of
+            one should be there and are not.
     """
 
     entities: Tensor
 
     def __init__(self, graph: KnowledgeGraph, views: Sequence[str]) -> None:
         super().__init__()
+        graph.require_features(views)
         self.names = tuple(views)
         has = ", ".join(graph.modalities) or "none"
         for name in self.names:

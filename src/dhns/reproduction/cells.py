@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 import multiprocessing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -63,6 +64,13 @@ class Run:
         return self.folder / "failure.json"
 
     @property
+    def failure(self) -> str | None:
+        """Why the last attempt failed; None if it did not."""
+        if self.done or not self.failure_file.exists():
+            return None
+        return str(json.loads(self.failure_file.read_text(encoding="utf-8"))["reason"])
+
+    @property
     def log_file(self) -> Path:
         """What all attempts printed."""
         return self.folder / "run.log"
@@ -85,7 +93,7 @@ class Cell:
     runs: tuple[Run, ...]
 
 
-def table_cells(settings: DictConfig) -> list[Cell]:
+def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None) -> list[Cell]:
     """The cells of ``settings.table``, by data set, then in the order of its rows.
 
     Two cells of the same settings, in one table or in two, share their runs. A row without an experiment file for a
@@ -93,16 +101,18 @@ def table_cells(settings: DictConfig) -> list[Cell]:
 
     Args:
         settings: composed from ``conf/reproduce.yaml``.
+        features: by file in ``conf/dataset``, the file in ``conf/features`` with those that its runs read, if not those
+            that the data set names.
 
     Raises:
         InputError: rows, data sets or seeds that there are not, or an experiment that cannot be composed.
     """
     table = settings.table
-    experiments = conf_dir() / "experiment" / f"table{table.number}"
+    experiments = _experiments(settings)
     groups = {str(row): str(group) for group, rows in table.groups.items() for row in rows}
     rows = _choice(settings, "rows", list(groups), list(groups))
-    datasets = _choice(settings, "datasets", sorted(path.name for path in experiments.iterdir()), table.datasets)
-    seeds = list(dict.fromkeys(_listed(settings, "seeds")))
+    datasets = table_datasets(settings)
+    seeds = list(dict.fromkeys(listed(settings, "seeds")))
     if not seeds or not all(isinstance(seed, int) for seed in seeds):
         raise InputError(f"seeds is {seeds}; expected a list of integers, such as seeds=[0,1,2]")
     there = [
@@ -117,12 +127,24 @@ def table_cells(settings: DictConfig) -> list[Cell]:
     name = settings.protocol.name
     if settings.protocol != OmegaConf.load(conf_dir() / "protocol" / f"{name}.yaml"):
         raise InputError(f"a setting of protocol={name} is changed, which no run would see; give it in overrides=[...]")
-    shared = (f"protocol={name}", f"budget={settings.budget}", *_listed(settings, "overrides"))
-    make = partial(_compose, seeds=seeds, shared=shared)
+    shared = (f"protocol={name}", f"budget={settings.budget}", *listed(settings, "overrides"))
+    chosen = {dataset: (f"features={name}",) for dataset, name in (features or {}).items()}
+    make = partial(_compose, seeds=seeds)
     names = [f"table{table.number}/{dataset}/{row}" for row, dataset in there]
+    settings_of = [(*chosen.get(dataset, ()), *shared) for _, dataset in there]
     # forked, so that resolvers and environment are those of this process
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork"), initializer=_start_hydra) as pool:
-        return list(pool.map(make, names, [groups[row] for row, _ in there], chunksize=CHUNK))
+        return list(pool.map(make, names, [groups[row] for row, _ in there], settings_of, chunksize=CHUNK))
+
+
+def table_datasets(settings: DictConfig) -> list[str]:
+    """The data sets of a table that are asked for, as files in ``conf/dataset``.
+
+    Raises:
+        InputError: there is one that the table has not.
+    """
+    known = sorted(path.name for path in _experiments(settings).iterdir())
+    return _choice(settings, "datasets", known, settings.table.datasets)
 
 
 def distinct_runs(cells: Iterable[Cell]) -> list[tuple[Cell, Run]]:
@@ -135,12 +157,16 @@ def distinct_runs(cells: Iterable[Cell]) -> list[tuple[Cell, Run]]:
     return sorted(runs.values(), key=lambda pair: order.index(pair[1].seed))
 
 
+def _experiments(settings: DictConfig) -> Path:
+    return conf_dir() / "experiment" / f"table{settings.table.number}"
+
+
 def _start_hydra() -> None:
     GlobalHydra.instance().clear()
     initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3")
 
 
-def _compose(experiment: str, group: str, *, seeds: Sequence[int], shared: tuple[str, ...]) -> Cell:
+def _compose(experiment: str, group: str, shared: tuple[str, ...], *, seeds: Sequence[int]) -> Cell:
     try:
         config = compose("train", overrides=[f"experiment={experiment}", *shared])
         runs = tuple(_runs(config, experiment, seeds, shared))
@@ -164,7 +190,7 @@ def _choice(settings: DictConfig, key: str, known: Sequence[str], default: Itera
     """The names under a key, in the order of those known, or ``default`` where it is null."""
     if settings[key] is None:
         return list(default)
-    names = list(map(str, _listed(settings, key)))
+    names = list(map(str, listed(settings, key)))
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
@@ -175,7 +201,12 @@ def _choice(settings: DictConfig, key: str, known: Sequence[str], default: Itera
     return [name for name in known if name in names]
 
 
-def _listed(settings: DictConfig, key: str) -> list[Any]:
+def listed(settings: DictConfig, key: str) -> list[Any]:
+    """The list under a key.
+
+    Raises:
+        InputError: it is none.
+    """
     if not isinstance(settings[key], ListConfig):
         raise InputError(f"{key} is {settings[key]!r}; expected a list, such as {key}=[{settings[key]}]")
     return list(settings[key])

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import defaultdict
 from collections.abc import Sequence
 
-from dhns.reproduction.cells import Cell, distinct_runs
+from dhns.reproduction.cells import Cell, Run, distinct_runs
 
 
-def multirun_command(cells: Sequence[Cell]) -> str:
-    """A shell command that does all missing runs of the cells as one sweep; a remark if there are none.
+def multirun_commands(cells: Sequence[Cell]) -> list[str]:
+    """Shell commands that do all missing runs of the cells, a sweep for those that share settings; or a remark.
 
-    Finished runs that the sweep names as well are not repeated.
+    Finished runs that a sweep names as well are not repeated.
     """
-    missing = [run for _, run in distinct_runs(cells) if not run.done]
-    if not missing:
-        return "# nothing is missing"
-    experiments = dict.fromkeys(run.experiment for run in missing)
-    seeds = dict.fromkeys(str(run.seed) for run in missing)
+    missing = defaultdict(list)
+    for _, run in distinct_runs(cells):
+        if not run.done:
+            missing[run.settings].append(run)
+    return [_sweep(settings, runs) for settings, runs in missing.items()] or ["# nothing is missing"]
+
+
+def _sweep(settings: Sequence[str], runs: Sequence[Run]) -> str:
+    experiments = dict.fromkeys(run.experiment for run in runs)
+    seeds = dict.fromkeys(str(run.seed) for run in runs)
     folders = (f"{name}={shlex.quote(os.environ[name])}" for name in ("DHNS_DATA", "DHNS_OUTPUTS"))
-    sweep = [f"experiment={','.join(experiments)}", *missing[0].settings, f"seed={','.join(seeds)}"]
+    sweep = [f"experiment={','.join(experiments)}", *settings, f"seed={','.join(seeds)}"]
     return " ".join([*folders, shlex.join(["dhns", "train", "--multirun", *sweep])])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 from collections import defaultdict
@@ -163,9 +162,8 @@ def _notes(cell: Cell, results: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield f"trained without {', '.join(missing)} features, which the method uses and the data lack"
     failures: dict[str, list[int]] = defaultdict(list)
     for run in cell.runs:
-        if not run.done and run.failure_file.exists():
-            reason = json.loads(run.failure_file.read_text(encoding="utf-8"))["reason"]
-            failures[reason].append(run.seed)
+        if run.failure:
+            failures[run.failure].append(run.seed)
     for reason, seeds in failures.items():
         yield f"failed (seed {', '.join(map(str, seeds))}): {reason}"
     if 0 < len(results) < len(cell.runs):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 
@@ -13,6 +14,9 @@ from dhns.interruption import stopped_by_signals
 from dhns.reproduction.cells import Cell, Run, distinct_runs
 from dhns.reproduction.jobs import Command, run_all, train_command
 from dhns.results.store import read_result
+
+SHOWN = 8
+"""Runs without a result that are named for each reason."""
 
 
 def run_missing(cells: Sequence[Cell], jobs: int, command: Command = train_command) -> None:
@@ -29,13 +33,37 @@ def run_missing(cells: Sequence[Cell], jobs: int, command: Command = train_comma
     with stopped_by_signals(), progress_bar(*columns) as bar:
         say = partial(bar.console.print, soft_wrap=True)  # a line of whatever length
         say(f"{len(pairs)} runs, {len(pairs) - len(missing)} done, {len(missing)} to do{retried}")
-        task = bar.add_task("", total=len(missing))
+        task, told = bar.add_task("", total=len(missing)), dict[str, str]()
         with closing(run_all(missing, jobs, command)) as endings:
             for ended in endings:
                 cell, run = pairs[ended.run.folder]
-                outcome = f"failed: {ended.failure}" if ended.failure else f"MRR {_test_mrr(run)}"
+                if ended.failure in told:
+                    outcome = f"failed as {told[ended.failure]}"
+                elif ended.failure:
+                    outcome, told[ended.failure] = f"failed: {ended.failure}", f"{cell.label}, {cell.dataset}"
+                else:
+                    outcome = f"MRR {_test_mrr(run)}"
                 say(f"{cell.label}, {cell.dataset}, seed {run.seed}: {outcome} ({ended.seconds:.0f} s)")
                 bar.advance(task)
+
+
+def unfinished(cells: Sequence[Cell], absent: Collection[str]) -> Iterator[str]:
+    """Lines on the runs of cells that have no result, those of one reason together.
+
+    Args:
+        cells: of a table.
+        absent: names of data sets that are not there.
+    """
+    runs_by_reason = defaultdict(list)
+    for cell, run in distinct_runs(cells):
+        if not run.done:
+            reason = f"{cell.dataset} is not there" if cell.dataset in absent else run.failure
+            runs_by_reason[reason].append(f"{cell.label}, {cell.dataset}, seed {run.seed}")
+    for reason, runs in runs_by_reason.items():
+        more = f"; and {len(runs) - SHOWN} more" if len(runs) > SHOWN else ""
+        yield f"without a result: {'; '.join(runs[:SHOWN])}{more}"
+        if reason:
+            yield f"  {reason}"
 
 
 def _test_mrr(run: Run) -> str:

@@ -19,7 +19,10 @@ from dhns.graph.inputs import changed_content, file_digest
 from dhns.results.store import RESULT_VERSION
 
 IGNORED = frozenset(
-    {"hydra", "paths", "logger", "progress", "run_dir", "force", "seed", "cell", "content", "keep_data"}
+    {
+        *("hydra", "paths", "logger", "progress", "run_dir", "force", "seed", "cell", "content", "keep_data"),
+        *("download", "mirror"),
+    }
 )
 """Settings that do not change a run's numbers, and the seed, which names a folder of its own."""
 IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "strategy", "log_every_n_steps"})
@@ -29,6 +32,10 @@ NEUTRAL = {
     "missing": {},
     "resume": None,
     "init_from": None,
+    "dataset.header": "auto",
+    "dataset.columns": "auto",
+    "dataset.normalize": False,
+    "protocol.in_train_and_test": "keep",
     "encoder.absent": "mask",
     "diffheg.generator.int8": False,
     "acceleration": {

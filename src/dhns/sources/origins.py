@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from dhns import __version__
 from dhns.errors import InputError
@@ -20,7 +20,7 @@ from dhns.sources.source import PublishedFile
 
 BROKEN = (OSError, http.client.HTTPException, *READ_ERRORS)
 """What reading raises when a connection breaks off or a medium is damaged."""
-_TIMEOUT = 30  # seconds without a byte
+_TIMEOUT = 10  # seconds to connect, and without a byte
 _WEB = ("https://", "http://")
 
 
@@ -52,13 +52,17 @@ class Origin(Protocol):
 
 
 class Web:
-    """Files at their published addresses, or below the address of a mirror as ``<data set>/<file>``."""
+    """Files at their published addresses, or below the address of a mirror as ``<data set>/<file>``.
+
+    A host that cannot be reached is not asked again, so that a machine without a network learns so at once.
+    """
 
     # urllib, for pooch verifies but cannot resume, and a Range header needs no dependency
 
     def __init__(self, dataset: str, mirror: str | None = None) -> None:
         self.dataset = dataset
         self.mirror = mirror
+        self._unreachable: dict[str, str] = {}
 
     def url(self, file: PublishedFile) -> str | None:
         """The address of a file."""
@@ -74,6 +78,9 @@ class Web:
         headers = {"User-Agent": f"dhns/{__version__}", "Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
+        host = urlsplit(url).netloc
+        if host in self._unreachable:
+            raise Unavailable(self._unreachable[host])
         try:
             response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
         except urllib.error.HTTPError as error:
@@ -81,7 +88,9 @@ class Web:
             kind = Absent if error.code in (404, 410) else Unavailable
             raise kind(f"{url} answers {error.code} {error.reason}") from None
         except (urllib.error.URLError, ValueError) as error:
-            raise Unavailable(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
+            reason = getattr(error, "reason", error)
+            self._unreachable[host] = f"{host} cannot be reached: {getattr(reason, 'strerror', None) or reason}"
+            raise Unavailable(self._unreachable[host]) from None
         with response:
             start, total = _extent(response)
             if total not in (None, file.bytes):

@@ -49,6 +49,11 @@ class PublishedFile:
         if self.url is not None and not self.url.startswith(("https://", "http://")):
             raise InputError(f"{self.name}: url is '{self.url}'; expected an address that starts with https://")
 
+    @property
+    def features(self) -> str | None:
+        """Name of the feature file that an official tensor is converted to; None of other files."""
+        return None if self.modality is None else f"{self.modality}-official.safetensors"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -77,6 +82,10 @@ class Source:
         except TypeError as error:
             reason = str(error).replace("PublishedFile.__init__()", "an entry")
             raise InputError(f"source.files of {dataset}: {reason}") from None
+
+    def absent(self, folder: Path) -> list[PublishedFile]:
+        """The files that the graph needs and the folder lacks; the content of those that are there is not looked at."""
+        return [file for file in self.files if not file.optional and not (folder / file.name).is_file()]
 
     def check(self, folder: Path) -> list[Check]:
         """Each file of the folder against what is published."""

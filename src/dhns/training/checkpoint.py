@@ -93,17 +93,21 @@ def require_resumable(content: dict[str, Any], module: LinkPredictionModule, pat
 def require_same_graph(content: dict[str, Any], module: LinkPredictionModule, path: Path) -> None:
     """Refuse a graph on which the checkpoint was not trained: ids would mean other entities, or train triples test.
 
+    Features that only one of the two has do not count: a model that reads them refuses a graph without.
+
     Raises:
         InputError: some fingerprints differ; the message names the parts.
     """
     stored, found = content.get("fingerprints"), module.fingerprints
-    if stored is None or stored == found:
+    if stored is None:
         return
-    changed = sorted(key for key in stored.keys() | found.keys() if stored.get(key) != found.get(key))
-    raise InputError(
-        f"{module.graph.name} has changed since {path} was trained: its {', '.join(changed)}; restore the files, or "
-        "train again (force=true)"
-    )
+    both = stored.keys() & found.keys()
+    parts = [key for key in stored.keys() | found.keys() if key in both or not key.startswith("modality/")]
+    if changed := sorted(key for key in parts if stored.get(key) != found.get(key)):
+        raise InputError(
+            f"{module.graph.name} has changed since {path} was trained: its {', '.join(changed)}; restore the files, "
+            "or train again (force=true)"
+        )
 
 
 def require_own_targets(settings: Any, path: Path, trusted: Collection[str] = ()) -> None:
