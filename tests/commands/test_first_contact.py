@@ -37,7 +37,7 @@ def test_training_fetches_its_data_set_and_keeps_no_trace_of_where_from(mirror, 
     assert not {"download", "mirror"} & result["config"].keys()
     assert b"mirror" not in (tmp_path / "run" / "checkpoints" / "last.ckpt").read_bytes()
     shutil.rmtree(mirror)
-    assert "fetching" not in succeed(tmp_path, "train", "model=rotate", *QUICK, *AWAY[:1], "run_dir=run", "seed=0")
+    assert "fetching" not in succeed(tmp_path, "train", "model=rotate", *QUICK, *AWAY[:1], "run_dir=run")
 
 
 def test_a_damaged_mirror_ends_the_command_before_anything_is_trained(mirror, tmp_path):
@@ -112,9 +112,8 @@ def test_a_model_that_reads_no_features_is_the_same_without(place):
 
     np.save(place / "graph" / "later.npy", torch.randn(ENTITIES, 4).numpy())
     succeed(place, "evaluate", "checkpoint=run", "device=cpu")
-    succeed(place, *UNREAD, "model=rotate", "run_dir=with")
+    succeed(place, *UNREAD[:-1], "model=rotate", "run_dir=with")
     there = json.loads((place / "with" / "result.json").read_text(encoding="utf-8"))
-    assert there["config_hash"] == without["config_hash"]
     assert there["metrics"] == without["metrics"]
     (place / "graph" / "later.npy").unlink()
     assert program(place, "evaluate", "checkpoint=with", "device=cpu").code == 0

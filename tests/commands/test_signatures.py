@@ -43,6 +43,12 @@ def test_most_targets_tell_by_their_source():
     assert sum(told) > 0.8 * len(told) > 20
 
 
+@pytest.mark.parametrize("reader", ["read_openke", "read_tsv", "read_edge_list"])
+def test_what_a_package_offers_is_found_in_its_modules(reader):
+    assert written(f"dhns.graph.readers.{reader}").name == reader
+    assert written("dhns.graph.readers.read_nothing") is None
+
+
 def test_others_are_left_to_the_import():
     assert written("torch.optim.Adam") is None
     assert written("dhns.scorers.rotate.Nothing") is None

@@ -71,7 +71,7 @@ def test_names_that_differ_by_case(toy_graph):
     keys = ("e0", "E0", "e 0", "E0 ", *toy_graph.entities.keys[4:])
     report = audit(replace(toy_graph, entities=Vocabulary("entity", keys, keys)))
     assert [(part.kind, part.by_case) for part in report.names] == [("entity", 2), ("relation", 0)]
-    told = "2 entity names differ from another only by case, such as 'e0' and 'E0'; they count as different"
+    told = "2 entity names differ from another only in case, such as 'e0' and 'E0'; they count as different"
     assert told in report.warnings
 
 
@@ -112,6 +112,17 @@ def test_symmetric_relation(toy_graph):
     (rule,) = mine_rules(replace(toy_graph, train=torch.tensor(both_ways)))
     assert (rule.kind, rule.premise, rule.support) == ("symmetric", "next", 12)
     assert rule.rows() == [("symmetric in train", "next (12 triples, 100%)")]
+
+
+def test_relations_by_the_ten_thousand_need_no_table_of_all_pairs(toy_graph):
+    # as numbers of 8 bytes it would take 80 GB
+    relations = Vocabulary("relation", *2 * (tuple(f"relation {i}" for i in range(100_000)),))
+    pairs = [(i, r, i + 1) for i in range(11) for r in (99_998, 99_999)]
+    rules = mine_rules(replace(toy_graph, relations=relations, train=torch.tensor(pairs)))
+    assert {(rule.kind, rule.premise, rule.conclusion) for rule in rules} == {
+        ("duplicate", "relation 99998", "relation 99999"),
+        ("duplicate", "relation 99999", "relation 99998"),
+    }
 
 
 def test_statistics(toy_graph):

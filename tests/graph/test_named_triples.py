@@ -218,6 +218,16 @@ def test_further_columns_of_a_header_are_refused_with_advice(tmp_path):
     check(read_tsv(tmp_path, "x", columns=["_", "head", "tail", "relation"]))
 
 
+def test_columns_that_are_left_out_may_be_blank(tmp_path):
+    for split, rows in TRIPLES.items():
+        (tmp_path / f"{split}.tsv").write_text(text([("", "head", "relation", "tail"), *(("", *row) for row in rows)]))
+    columns = ["_", "head", "relation", "tail"]
+    check(read_tsv(tmp_path, "x", columns=columns))
+    (tmp_path / "test.tsv").write_text("0\tUSA\t\tNew York\n")
+    with pytest.raises(InputError, match=r"test\.tsv, line 1: column 3 \(relation\) is empty"):
+        read_tsv(tmp_path, "x", columns=columns)
+
+
 BAD_COLUMNS = ["head", ["head", "tail"], ["head", "head", "relation", "tail"], ["h", "r", "t"], []]
 
 
@@ -252,7 +262,7 @@ def test_csv_is_read_with_its_quotes(tmp_path):
     with pytest.raises(InputError, match=r"train\.csv, line 1: a comma too many at the end of the line"):
         read_tsv(tmp_path, "x")
     (tmp_path / "train.csv").write_text("a;r;b\n")
-    with pytest.raises(InputError, match=r"line 1: semicolons separate the columns, and commas are expected"):
+    with pytest.raises(InputError, match=r"line 1: columns separated by semicolons; separate the 3 .* by commas"):
         read_tsv(tmp_path, "x")
 
 
@@ -364,9 +374,9 @@ def test_names_that_read_alike_stay_apart_and_are_told(tmp_path):
     graph = read_tsv(write(tmp_path, {"train.tsv": more}), "x")
     assert graph.num_entities == 8
     assert graph.notes == (
-        "5 entity names differ from another only by blanks or Unicode form, such as 'Paris' and 'Paris '; they count "
+        "5 entity names differ from another only in spacing or Unicode form, such as 'Paris' and 'Paris '; they count "
         "as different (dataset.normalize=true makes them one)",
-        "2 relation names differ from another only by blanks or Unicode form, such as 'part  of' and 'part of'; they "
+        "2 relation names differ from another only in spacing or Unicode form, such as 'part  of' and 'part of'; they "
         "count as different (dataset.normalize=true makes them one)",
     )
 

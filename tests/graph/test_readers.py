@@ -183,7 +183,7 @@ def test_tsv_vocabulary_files_fix_ids_and_add_entities(tmp_path):
         (
             "train.tsv",
             "A\tr\tB\nA r C\n",
-            r"line 2: blanks separate the columns, and tabs are expected",
+            r"train\.tsv, line 2: columns separated by spaces",
         ),
         ("train.tsv", "A\tr\tB\nA\t\tC\n", r"train\.tsv, line 2: column 2 \(relation\) is empty"),
         ("train.tsv", "head\trelation\ttail\n", r"train\.tsv: no triples after the header"),
@@ -215,7 +215,7 @@ def test_edge_list_bad_input(tmp_path):
     with pytest.raises(InputError, match=r"none\.tsv: no such file"):
         read_edge_list(tmp_path / "none.tsv", "x")
     (tmp_path / "x.tsv").write_text("a\tr\tb\na,r,b\n")
-    with pytest.raises(InputError, match=r"x\.tsv, line 2: commas separate the columns, and tabs are expected"):
+    with pytest.raises(InputError, match=r"x\.tsv, line 2: columns separated by commas"):
         read_edge_list(tmp_path / "x.tsv", "x")
 
 

@@ -21,7 +21,7 @@ def write(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff" * 200, "not a text file: it has no line end, tab or blank"),
+        (b"\xff" * 200, "not a text file: it has no line ends, tabs or spaces"),
         ("a\tr\tb\n".encode("utf-16"), "the file is in UTF-16; save it in UTF-8"),
         ("a\tr\tb\n".encode("utf-16-le"), "the file is in UTF-16; save it in UTF-8"),
         ("a\tr\tb\n".encode("utf-16-be"), "the file is in UTF-16; save it in UTF-8"),
@@ -75,10 +75,10 @@ def test_what_is_no_file(tmp_path):
         ("a", r"1 column, expected 3 \(head relation tail\)"),
         ("", "the line is blank; remove it"),
         (" \t\t ", "the line is blank; remove it"),
-        ("a r b", r"blanks separate the columns, and tabs are expected between 3 \(head relation tail\)"),
-        ("a,r,b", r"commas separate the columns, .*, or end the name of the file in \.csv"),
-        ("a;r;b", r"semicolons separate the columns, and tabs are expected"),
-        ("New York,part of,USA", r"blanks|commas"),
+        ("a r b", r"columns separated by spaces; separate the 3 \(head relation tail\) by tabs"),
+        ("a,r,b", r"columns separated by commas; .* by tabs, or end the file's name in \.csv"),
+        ("a;r;b", "columns separated by semicolons"),
+        ("New York,part of,USA", "columns separated by commas"),
     ],
 )
 def test_lines_that_are_not_three_columns(write, line, message):

@@ -2,9 +2,11 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
+import dhns.negatives.links as links
 import dhns.negatives.neighbourhoods as module
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
@@ -62,12 +64,42 @@ def assert_uniform(draws, over):
     assert ((found[list(over)] - expected) ** 2 / expected).sum() < freedom + 6 * (2 * freedom) ** 0.5 + 6
 
 
-@pytest.mark.parametrize("cells", [1, 30, 2**21])
+@pytest.fixture
+def hubs():
+    """Sixty entities, five of them without links, eight with a loop, and two hubs."""
+    draw = np.random.default_rng(0)
+    pairs = [*draw.integers(0, 55, (40, 2)), *((i, i) for i in range(8)), *((i, 50 + i % 2) for i in range(0, 48, 2))]
+    train = torch.tensor([[head, 0, tail] for head, tail in draw.permutation(pairs)])
+    empty = torch.empty(0, 3, dtype=torch.int64)
+    return KnowledgeGraph("hubs", numbered("entity", 60), numbered("relation", 1), train, empty, empty)
+
+
+@pytest.mark.parametrize("steps", [1, 30, links.STEPS])
+@pytest.mark.parametrize("dense", [0, links.DENSE, 10**9])
 @pytest.mark.parametrize("hops", [1, 2, 3, 5])
-def test_neighbourhoods_are_those_of_a_breadth_first_search(graph, toy_graph, monkeypatch, hops, cells):
-    monkeypatch.setattr(module, "CELLS", cells)
-    for g in (graph, toy_graph):
+def test_neighbourhoods_are_those_of_a_breadth_first_search(graph, toy_graph, hubs, monkeypatch, hops, steps, dense):
+    monkeypatch.setattr(links, "STEPS", steps)
+    monkeypatch.setattr(links, "DENSE", dense)
+    for g in (graph, toy_graph, hubs):
         assert rows(Neighbourhoods(g, hops)) == [sorted(within(g, e, hops)) for e in range(g.num_entities)]
+
+
+def test_neighbourhoods_are_a_power_of_the_adjacency_matrix():
+    """On a graph that takes many parts, and both ways of finding distinct numbers."""
+    draw = np.random.default_rng(1)
+    # a few entities have most of the links
+    head, tail = (draw.permutation(1500)[(1400 * draw.random(3000) ** 3).astype(int)] for _ in range(2))
+    train = torch.from_numpy(np.stack([head, np.zeros_like(head), tail], axis=1))
+    graph = KnowledgeGraph("power", numbered("entity", 1500), numbered("relation", 1), train, train[:0], train[:0])
+    linked = torch.eye(1500)
+    linked[head, tail] = linked[tail, head] = 1
+    near = torch.eye(1500)
+    for hops in range(1, 5):
+        near = (near @ linked).clamp(max=1)
+        table = Neighbourhoods(graph, hops)
+        source, member = (near - torch.eye(1500)).nonzero().unbind(1)
+        assert torch.equal(table.members[:-1].long(), member)
+        assert torch.equal(table.offsets.diff(), torch.bincount(source, minlength=1500))
 
 
 def test_walks_stay_within_the_neighbourhood_and_fill_it_in_the_end(graph, toy_graph):
@@ -79,6 +111,32 @@ def test_walks_stay_within_the_neighbourhood_and_fill_it_in_the_end(graph, toy_g
         assert all(set(found) <= set(all_) for found, all_ in zip(few, exact, strict=True))
         assert all(len(found) <= 2 for found in few)
         assert all(found for found, all_ in zip(few, exact, strict=True) if all_)
+
+
+def test_walks_take_the_numbers_of_the_global_generator_in_a_fixed_order(hubs, monkeypatch):
+    """A step of all walks after the other, some sources at a time."""
+    monkeypatch.setattr(links, "DRAWS", 7 * hubs.num_entities)
+    torch.manual_seed(3)
+    found = rows(Neighbourhoods(hubs, hops=3, walks=4))
+    torch.manual_seed(3)
+    passed = []
+    for block in torch.arange(hubs.num_entities).split(7):
+        near = {entity: sorted(within(hubs, entity, 1) | loops(hubs, entity)) for entity in range(hubs.num_entities)}
+        walkers = {entity: [entity] * 4 for entity in block.tolist() if near[entity]}
+        trace = {entity: set() for entity in block.tolist()}
+        for _ in range(3):
+            for source in walkers:
+                draws = torch.rand(4, dtype=torch.float64).tolist()
+                walkers[source] = [
+                    near[at][int(draw * len(near[at]))] for at, draw in zip(walkers[source], draws, strict=True)
+                ]
+                trace[source].update(walkers[source])
+        passed += [sorted(trace[source] - {source}) for source in trace]
+    assert found == passed
+
+
+def loops(graph, entity):
+    return {entity} if [entity, 0, entity] in graph.train.tolist() else set()
 
 
 def test_walks_are_random(toy_graph):
@@ -157,6 +215,41 @@ def test_numbers_below_one_are_refused(graph, settings):
 
 
 def test_neighbourhoods_that_do_not_fit_are_refused(graph, monkeypatch):
-    monkeypatch.setattr(module, "MOST_MEMBERS", 9)
-    with pytest.raises(InputError, match=r"more than 9 entities; expected fewer hops, or random walks"):
+    monkeypatch.setattr(module, "MOST_MEMBERS", 10)
+    expected = "hold some 16 entities, more than 10; expected fewer hops, or"
+    with pytest.raises(InputError, match=rf"hops is 2: .* path {expected} random walks \(negatives.walks=1\)"):
         SANS(graph, hops=2)
+    monkeypatch.setattr(module, "_expected_members", lambda search, num_entities: (0.0, 0.0))
+    with pytest.raises(InputError, match=r"hold some \d+ entities, more than 10"):
+        SANS(graph, hops=2)
+    assert len(Neighbourhoods(graph, hops=1).members) == 11
+
+
+@pytest.mark.parametrize(("hops", "walks", "way_out"), [(2, None, "random walks"), (5, 300, "fewer walks")])
+def test_a_sample_tells_that_neighbourhoods_will_not_fit(monkeypatch, hops, walks, way_out):
+    """On a star of 3000 entities, where each has all others within two hops."""
+    train = torch.stack([torch.arange(1, 3000), torch.zeros(2999).long(), torch.zeros(2999).long()], dim=1)
+    star = KnowledgeGraph("star", numbered("entity", 3000), numbered("relation", 1), train, train[:0], train[:0])
+    monkeypatch.setattr(module, "MOST_MEMBERS", 900_000)
+    searched = []
+    for name in ("within", "walked"):
+        search = getattr(links.Links, name)
+        monkeypatch.setattr(
+            links.Links,
+            name,
+            lambda *given, search=search, **other: searched.append(len(given[1])) or search(*given, **other),
+        )
+    with pytest.raises(
+        InputError, match=rf"some [0-9,]{{9}} entities.* or {way_out} \(negatives.walks={300 // hops}\)"
+    ):
+        Neighbourhoods(star, hops, walks)
+    assert max(searched) <= module.SAMPLE
+    assert len(Neighbourhoods(star, hops, walks=300 // hops).members) <= 900_000
+
+
+def test_a_sample_leaves_the_walks_as_they_are(hubs, monkeypatch):
+    torch.manual_seed(0)
+    found = rows(Neighbourhoods(hubs, 3, walks=2))
+    monkeypatch.setattr(module, "MOST_MEMBERS", 500)
+    torch.manual_seed(0)
+    assert rows(Neighbourhoods(hubs, 3, walks=2)) == found

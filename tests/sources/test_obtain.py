@@ -62,43 +62,28 @@ def folder(tmp_path):
     return tmp_path / "data" / "SET"
 
 
-def dataset(folder, **modalities):
-    return OmegaConf.create(
-        {
-            "_target_": "dhns.graph.readers.read_openke",
-            "name": "SET",
-            "folder": str(folder),
-            "modalities": modalities,
-        }
-    )
+def dataset(folder):
+    return OmegaConf.create({"_target_": "dhns.graph.readers.read_openke", "name": "SET", "folder": str(folder)})
 
 
 def names(folder):
     return {path.name for path in folder.iterdir()}
 
 
-def test_what_the_settings_do_not_name_is_not_fetched(mirror, source, folder, capsys):
+def test_a_data_set_is_fetched_without_its_large_features(mirror, source, folder, capsys):
     require_dataset(source, dataset(folder), str(mirror))
     assert names(folder) == {*GRAPH, "entity_labels.tsv"}
     assert "SET: fetching 6 files, 0.0 MB, into " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("how", ["named", "asked for"])
-def test_official_features_come_with_the_graph_and_are_converted(mirror, source, folder, how):
-    modalities = {"visual": OFFICIAL} if how == "named" else {}
-    require_dataset(source, dataset(folder, **modalities), str(mirror), official=how == "asked for")
+def test_official_features_come_on_request_and_are_converted(mirror, source, folder):
+    require_dataset(source, dataset(folder), str(mirror), official=True)
     assert read_modality(folder / OFFICIAL, ENTITIES).present.tolist() == [True, False, True]
-
-
-def test_named_official_features_are_fetched_when_the_graph_is_there(mirror, source, folder):
-    require_dataset(source, dataset(folder), str(mirror))
-    require_dataset(source, dataset(folder, visual={"path": OFFICIAL}), str(mirror))
-    assert (folder / OFFICIAL).is_file()
 
 
 def test_features_that_cannot_be_had_are_told_and_left_to_what_reads_them(mirror, source, folder, capsys):
     (mirror / "SET" / TENSOR).unlink()
-    require_dataset(source, dataset(folder, visual=OFFICIAL), str(mirror))
+    require_dataset(source, dataset(folder), str(mirror), official=True)
     assert names(folder) == {*GRAPH, "entity_labels.tsv"}
     assert f"{TENSOR}: neither " in capsys.readouterr().out
 
@@ -107,7 +92,7 @@ def test_what_is_there_is_left_alone_and_nothing_is_asked(mirror, source, folder
     require_dataset(source, dataset(folder), str(mirror))
     capsys.readouterr()
     with serving(mirror) as server:
-        require_dataset(source, dataset(folder, textual="of_my_own.npy"), server.url)
+        require_dataset(source, dataset(folder), server.url, official=True)
     assert (server.requests, capsys.readouterr().out) == ([], "")
 
 

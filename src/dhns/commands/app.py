@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from dhns.errors import InputError
 from dhns.interruption import Stopped, end_silently
 from dhns.names import base_name, plain_name
+from dhns.progress import showing_progress
 from dhns.resources import conf_dir, embedded_dir
 
 Task = Callable[[DictConfig], Any]
@@ -28,15 +29,15 @@ def register_resolvers() -> None:
 
     ``${dhns.embedded:}`` is the folder of the embedded data set, ``${dhns.hash:}`` the identity of a run, and
     ``${dhns.interval:EPOCHS,TIMES}`` how many epochs lie between events that come so many times, evenly spaced.
-    ``${dhns.plain:NAME}`` is a name that may be one part of a path, ``${dhns.folder:PATH}`` a folder for Hydra's files,
-    and ``${dhns.base:KEY}`` the name of the folder or file that the setting KEY beside it leads to.
+    ``${dhns.plain:NAME}`` is a name that may be one part of a path, ``${dhns.base:KEY}`` the name of the folder or file
+    that the setting KEY beside it leads to, and ``${dhns.folder:PATH}`` a folder for Hydra's files.
     """
     OmegaConf.register_new_resolver("dhns.embedded", lambda: str(embedded_dir()), replace=True)
     OmegaConf.register_new_resolver("dhns.hash", _hash, replace=True)
     OmegaConf.register_new_resolver("dhns.interval", _interval, replace=True)
     OmegaConf.register_new_resolver("dhns.plain", lambda name: plain_name(str(name)), replace=True)
-    OmegaConf.register_new_resolver("dhns.folder", _folder, replace=True)
     OmegaConf.register_new_resolver("dhns.base", _base, replace=True)
+    OmegaConf.register_new_resolver("dhns.folder", _folder, replace=True)
 
 
 def _hash(*, _root_: DictConfig) -> str:
@@ -83,7 +84,8 @@ def app(name: str, first: Task | None = None) -> Callable[[Task], Callable[[], N
                 if first is not None:
                     first(config)
                 check_settings(config)
-                return task(config)
+                with showing_progress(config.get("progress", True)):
+                    return task(config)
             except BrokenPipeError:
                 end_silently()
             except Exception as error:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from dhns.commands.app import app
 from dhns.commands.data_first import data_first
 from dhns.errors import InputError
-from dhns.graph.files import data_folder
+from dhns.graph.inputs import data_folder
 from dhns.results.tables import show, two_columns
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ def _print_notes(graph: KnowledgeGraph) -> None:
 
 
 def _ids(config: DictConfig) -> None:
-    from dhns.graph.readers.vocabularies import write_vocabulary
+    from dhns.graph.id_table import write_ids
 
     if config.out is None:
         raise InputError("say where to write the ids: dhns data ids dataset=NAME out=FILE")
     graph: KnowledgeGraph = instantiate(config.dataset, modalities=None)
     path, entities = Path(config.out).expanduser(), graph.entities
-    write_vocabulary(path, entities)
+    write_ids(path, entities)
     print(f"{path}: {len(entities):,} entities in the order of their ids, 0 to {len(entities) - 1}")
 
 

@@ -43,18 +43,25 @@ def check_leaves(key: str, value: Any) -> None:
     """Refuse what no setting takes, anywhere in a node of a configuration.
 
     Raises:
-        InputError: a number is NaN or infinite, or a text holds ``${``, which Hydra reads when it makes an object.
+        InputError: a number is NaN or infinite, or an argument of an object holds ``${``, which Hydra reads again when
+            it makes the object.
     """
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"{key} is {value}; expected a finite number")
-    if isinstance(value, str) and "${" in value:
-        raise InputError(f"{key} is {value!r}; Hydra would read what follows ${{, so choose a name without it")
+    for name, leaf, is_argument in _leaves(key, value, False):
+        if isinstance(leaf, float) and not math.isfinite(leaf):
+            raise InputError(f"{name} is {leaf}; expected a finite number")
+        if is_argument and isinstance(leaf, str) and "${" in leaf:
+            raise InputError(f"{name} is {leaf!r}; Hydra would read what follows ${{, so choose a name without it")
+
+
+def _leaves(key: str, value: Any, is_argument: bool) -> Iterator[tuple[str, Any, bool]]:
     if isinstance(value, dict):
         for name, child in value.items():
-            check_leaves(f"{key}.{name}", child)
+            yield from _leaves(f"{key}.{name}", child, is_argument or "_target_" in value)
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            check_leaves(f"{key}[{index}]", child)
+            yield from _leaves(f"{key}[{index}]", child, is_argument)
+    else:
+        yield key, value, is_argument
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:

@@ -114,7 +114,7 @@ class HeldOutAudit:
 
 @dataclass(frozen=True)
 class NamesAudit:
-    """Keys of entities or relations that differ from another only by case, and two of them as an example."""
+    """Keys of entities or relations that differ from another only in case, and two of them as an example."""
 
     kind: str
     by_case: int
@@ -122,14 +122,14 @@ class NamesAudit:
 
     def rows(self) -> Rows:
         """Lines of a table."""
-        return [(f"{self.kind} names that differ by case alone", f"{self.by_case:,}")]
+        return [(f"{self.kind} names that differ only in case", f"{self.by_case:,}")]
 
     def warnings(self) -> list[str]:
         """A sentence if there are any."""
         if not self.by_case:
             return []
         return [
-            f"{self.by_case:,} {self.kind} names differ from another only by case, such as {self.example}; they count "
+            f"{self.by_case:,} {self.kind} names differ from another only in case, such as {self.example}; they count "
             "as different"
         ]
 

@@ -52,14 +52,14 @@ def read_modalities(
             )
         path = folder / Path(options.pop("path")).expanduser()
         rows = _read(path, **options)
-        described = rows.keys is None and _described(path, entities)
+        described = rows.keys is None and path.suffix == ".safetensors" and _described(path, entities)
         modalities[name] = _match(path, rows, len(entities), entities.ids, **options)
         if rows.keys is not None:
             notes += _unknown_names(path, rows.keys, entities)
         elif not ids_fixed and not described:
             notes.append(
                 f"{path.name}: rows were taken in the order of the sorted names, as no file fixes the ids (dhns data "
-                "ids writes entities.tsv, which does; rows may also come with names)"
+                "ids writes them; rows may also come with names)"
             )
     return modalities, notes
 

@@ -31,12 +31,20 @@ def inputs(dataset: Mapping[str, Any]) -> dict[str, Path]:
     """
     _, _, reader = str(dataset.get("_target_", "")).rpartition("dhns.graph.readers.")
     found = _READERS.get(reader, _named_files)(dataset)
-    folder = Path(dataset.get("folder") or Path(dataset.get("path") or "").parent).expanduser()
-    for name, source in (dataset.get("modalities") or {}).items():
-        path = source.get("path") if isinstance(source, Mapping) else source
-        if path:
-            found[f"modality/{name}"] = folder / Path(path).expanduser()
+    found |= {f"modality/{name}": path for name, path in feature_files(dataset).items()}
     return {role: path for role, path in found.items() if path.is_file()}
+
+
+def data_folder(dataset: Mapping[str, Any]) -> Path:
+    """The folder of a data set, or that of its only file."""
+    return Path(dataset.get("folder") or Path(dataset.get("path") or "").parent).expanduser()
+
+
+def feature_files(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    """The feature file of each modality that a data set names, be it there or not."""
+    modalities = dataset.get("modalities") or {}
+    paths = {name: source.get("path") if isinstance(source, Mapping) else source for name, source in modalities.items()}
+    return {name: data_folder(dataset) / Path(path).expanduser() for name, path in paths.items() if path}
 
 
 def changed_content(dataset: Mapping[str, Any]) -> dict[str, str]:

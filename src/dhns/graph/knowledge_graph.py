@@ -193,7 +193,8 @@ class KnowledgeGraph:
     def linked_pairs(self) -> Tensor:
         """``(pairs,)`` int64, ascending: unordered pairs that train links, as ``lesser id * entities + greater id``."""
         lesser, greater = self.train[:, [0, 2]].aminmax(dim=1)
-        return torch.from_numpy(np.unique((lesser * self.num_entities + greater).numpy()))
+        pairs = np.sort((lesser * self.num_entities + greater).numpy())
+        return torch.from_numpy(pairs[np.diff(pairs, prepend=-1) > 0])
 
     @cached_property
     def lost_modality(self) -> Tensor:

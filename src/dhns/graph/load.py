@@ -8,7 +8,7 @@ from dataclasses import replace
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from dhns.graph.files import feature_files
+from dhns.graph.inputs import feature_files
 from dhns.graph.knowledge_graph import KnowledgeGraph
 
 log = logging.getLogger(__name__)

@@ -72,8 +72,8 @@ class Protocol:
             return carve_validation(graph, self.carve_fraction, self.carve_seed)
         except InputError as error:
             raise InputError(
-                f"{graph.name} has no validation set to use, and none can be carved out of train: {error}; or add "
-                f"{_WITHOUT_VALIDATION}, to train for a fixed number of epochs without one"
+                f"{graph.name} has no validation set to use, and none can be carved out of what is in train and not in "
+                f"test: {error}; or add {_WITHOUT_VALIDATION}, to train for a fixed number of epochs without one"
             ) from None
 
     def check_selection(self, graph: KnowledgeGraph) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,25 +44,32 @@ def mine_rules(graph: KnowledgeGraph, min_confidence: float = 0.8, min_support: 
     labels = graph.relations.labels
     rules = []
     for reverse in (False, True):
-        support = _support(train, graph, reverse)
-        confidence = support.double() / total.clamp(min=1)[:, None]
+        cells, support = _support(train, graph, reverse)
+        premise, conclusion = cells // graph.num_relations, cells % graph.num_relations
+        confidence = support.double() / total[premise]
         holds = (support >= min_support) & (confidence >= min_confidence)
         if not reverse:
-            holds.fill_diagonal_(False)
-        for premise, conclusion in holds.nonzero().tolist():
+            holds &= premise != conclusion
+        found = [column[holds].tolist() for column in (premise, conclusion, support, confidence)]
+        both_ways = set(zip(found[1], found[0], strict=True))
+        for one, other, count, share in zip(*found, strict=True):
             kind: Literal["duplicate", "implied", "inverse", "symmetric"]
             if reverse:
-                kind = "symmetric" if premise == conclusion else "inverse"
+                kind = "symmetric" if one == other else "inverse"
             else:
-                kind = "duplicate" if holds[conclusion, premise] else "implied"
-            numbers = int(support[premise, conclusion]), float(confidence[premise, conclusion])
-            rules.append(RelationRule(kind, labels[premise], labels[conclusion], *numbers))
+                kind = "duplicate" if (one, other) in both_ways else "implied"
+            rules.append(RelationRule(kind, labels[one], labels[other], count, share))
     return sorted(rules, key=lambda rule: (-rule.support, rule.premise, rule.conclusion))
 
 
-def _support(train: Tensor, graph: KnowledgeGraph, reverse: bool) -> Tensor:
-    """``(R, R)``: triples of the row's relation whose pair, or reversed pair, the column's relation also links."""
+def _support(train: Tensor, graph: KnowledgeGraph, reverse: bool) -> tuple[Tensor, Tensor]:
+    """Which relations link the pairs, or reversed pairs, of which.
+
+    Returns:
+        ``(n,)`` ids ``premise * R + conclusion``, ascending, and ``(n,)`` how many triples of the premise have a pair
+        that the conclusion links too. Nothing of size R x R: graphs have relations by the ten thousand.
+    """
     premise, conclusion = join(pair_keys(train, graph), pair_keys(train, graph, reverse=reverse))
-    size = graph.num_relations
-    cells = train[premise, 1] * size + train[conclusion, 1]
-    return torch.bincount(cells, minlength=size * size).reshape(size, size)
+    cells = train[premise, 1] * graph.num_relations + train[conclusion, 1]
+    cell, support = np.unique(cells.numpy(), return_counts=True)
+    return torch.from_numpy(cell), torch.from_numpy(support)

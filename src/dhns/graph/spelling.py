@@ -1,4 +1,4 @@
-"""Names that read alike: they differ by blanks, by Unicode form or by case alone, and yet are different names."""
+"""Names that read alike: they differ only in spacing, Unicode form or case, and are different names all the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _INVISIBLE = frozenset("\u00ad\u200b\u2060\ufeff")  # soft hyphen, zero-width sp
 
 
 def plain_spelling(name: str) -> str:
-    """The name in Unicode's composed form (NFC), without blanks at its ends, and with single ones inside."""
+    """The name in Unicode's composed form (NFC), without spaces at its ends, and with single ones inside."""
     if not name.isascii():
         name = unicodedata.normalize("NFC", name)
         if not _INVISIBLE.isdisjoint(name):
@@ -41,7 +41,7 @@ def shown(one: str, other: str) -> str:
 
 
 def spelling_notes(*vocabularies: Vocabulary, advice: str) -> list[str]:
-    """A sentence for each vocabulary that has keys which read alike but for blanks and Unicode form.
+    """A sentence for each vocabulary that has keys that differ only in spacing or Unicode form.
 
     Args:
         vocabularies: of entities, relations.
@@ -52,7 +52,7 @@ def spelling_notes(*vocabularies: Vocabulary, advice: str) -> list[str]:
         if groups := read_alike(names.keys, plain_spelling):
             count = sum(map(len, groups))
             notes.append(
-                f"{count} {names.kind} names differ from another only by blanks or Unicode form, such as "
+                f"{count} {names.kind} names differ from another only in spacing or Unicode form, such as "
                 f"{shown(*groups[0][:2])}; they count as different ({advice})"
             )
     return notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -87,35 +88,39 @@ def carve_validation(graph: KnowledgeGraph, fraction: float = 0.05, seed: int = 
 
 def _assign(rows: np.ndarray, targets: Sequence[int], seed: int, movable: np.ndarray) -> np.ndarray:
     """``(n,)`` part of each row: 0 for train, ``k`` for the k-th held-out set."""
-    groups = _same_pair(rows)
-    entity_support = np.bincount(rows[:, [0, 2]].ravel())
-    relation_support = np.bincount(rows[:, 1])
+    order, start = _by_pair(rows)
+    ends, relation = rows[:, [0, 2]], rows[:, 1]
+    entity_support = np.bincount(ends.ravel())
+    relation_support = np.bincount(relation)
     assigned = np.zeros(len(rows), dtype=np.int64)
-    room = np.array(targets, dtype=np.int64)
-    for candidate in np.random.default_rng(seed).permutation(len(groups)):
-        if not room.any():
+    room = list(targets)
+    for candidate in np.random.default_rng(seed).permutation(len(start) - 1):
+        if not any(room):
             break
-        group = groups[candidate]
+        group = order[start[candidate] : start[candidate + 1]]
         # the emptiest set first, so that later sets do not inherit only what the earlier ones left
-        part = int(np.argmax(room / np.maximum(targets, 1)))
+        part = max(range(len(room)), key=lambda part: room[part] / max(targets[part], 1))
         if len(group) > room[part] or not movable[group].all():
             continue
-        entities, entity_uses = np.unique(rows[group][:, [0, 2]], return_counts=True)
-        relations, relation_uses = np.unique(rows[group, 1], return_counts=True)
-        keeps_entities = (entity_support[entities] > entity_uses).all()
-        if keeps_entities and (relation_support[relations] > relation_uses).all():
-            entity_support[entities] -= entity_uses
-            relation_support[relations] -= relation_uses
+        entity_uses = Counter(ends[group].ravel().tolist())
+        relation_uses = Counter(relation[group].tolist())
+        if _outlasts(entity_support, entity_uses) and _outlasts(relation_support, relation_uses):
+            for support, uses in ((entity_support, entity_uses), (relation_support, relation_uses)):
+                for name, count in uses.items():
+                    support[name] -= count
             assigned[group] = part + 1
             room[part] -= len(group)
     return assigned
 
 
-def _same_pair(rows: np.ndarray) -> list[np.ndarray]:
-    """Row numbers grouped by unordered pair of head and tail."""
-    if len(rows) == 0:
-        return []
-    pairs = np.sort(rows[:, [0, 2]], axis=1)
-    _, pair = np.unique(pairs, axis=0, return_inverse=True)
+def _outlasts(support: np.ndarray, uses: Counter[int]) -> bool:
+    """Whether something of the support is left to all that is used."""
+    return all(support[name] > count for name, count in uses.items())
+
+
+def _by_pair(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers ordered by unordered pair of head and tail, and the bounds of each pair among them."""
+    lesser, greater = np.sort(rows[:, [0, 2]], axis=1).T
+    pair = lesser * (greater.max(initial=0) + 1) + greater
     order = np.argsort(pair, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(pair[order])) + 1)
+    return order, np.append(np.flatnonzero(np.diff(pair[order], prepend=-1)), len(rows))

@@ -7,6 +7,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Sequence
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def read_counted(
 def require_columns(
     path: Path, rows: Sequence[Sequence[str]], columns: str, first_line: int, if_more: str = ""
 ) -> None:
-    """Check that every row has the columns, none of them blank.
+    """Check that every row has the columns, none of them blank but those called ``_``.
 
     Args:
         path: of the file.
@@ -104,8 +105,9 @@ def require_columns(
         InputError: names the first line that has not, and what is wrong with it.
     """
     expected = len(columns.split())
+    needed = itemgetter(*[index for index, name in enumerate(columns.split()) if name != "_"])
     for index, row in enumerate(rows):
-        if len(row) != expected or not all(map(str.strip, row)):
+        if len(row) != expected or not all(map(str.strip, needed(row))):
             fault = _fault(row, columns.split(), "comma" if is_csv(path) else "tab")
             more = f"; {if_more}" if if_more and fault.startswith(f"{len(row)} columns") and len(row) > expected else ""
             raise InputError(f"{path}, line {index + first_line}: {fault}{more}")
@@ -162,7 +164,7 @@ def _decode(path: Path, content: bytes) -> str:
         if archive := next((words for start, words in _ARCHIVES.items() if content.startswith(start)), None):
             raise InputError(f"{path}: the file is {archive}") from None
         if not set(content) & set(b"\t\n\r ,"):
-            raise InputError(f"{path}: not a text file: it has no line end, tab or blank") from None
+            raise InputError(f"{path}: not a text file: it has no line ends, tabs or spaces") from None
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}); if this is a text file, save it in "
@@ -196,15 +198,15 @@ def _fault(row: Sequence[str], columns: Sequence[str], separator: str) -> str:
     if not any(map(str.strip, row)):
         return "the line is blank; remove it"
     if len(row) == len(columns):
-        empty = next(index for index, field in enumerate(row) if not field.strip())
+        empty = next(i for i, field in enumerate(row) if not field.strip() and columns[i] != "_")
         return f"column {empty + 1} ({columns[empty]}) is empty"
     if len(row) == len(columns) + 1 and not (row[0] and row[-1]):
         return f"a {separator} too many at the {'end' if row[0] else 'start'} of the line; remove it"
     if len(row) == 1:
-        for sign, name in ((None, "blanks"), (",", "commas"), (";", "semicolons"), ("\t", "tabs")):
+        for sign, name in ((",", "commas"), (";", "semicolons"), ("\t", "tabs"), (None, "spaces")):
             if len(row[0].split(sign)) >= len(columns) > 1:
-                hint = ", or end the name of the file in .csv" if sign == "," else ""
-                return f"{name} separate the columns, and {separator}s are expected between {listed}{hint}"
+                hint = ", or end the file's name in .csv" if sign == "," else ""
+                return f"columns separated by {name}; separate the {listed} by {separator}s{hint}"
     return f"{len(row)} column{'s' if len(row) > 1 else ''}, expected {listed}"
 
 

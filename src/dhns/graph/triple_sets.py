@@ -14,7 +14,14 @@ from dhns.graph.knowledge_graph import KnowledgeGraph
 
 def distinct(triples: Tensor) -> Tensor:
     """The rows of ``triples (n, 3)``, or of pairs, once each and sorted: ``(m, 3)``."""
-    return torch.from_numpy(np.unique(triples.numpy(), axis=0))
+    if len(triples) == 0:
+        return triples
+    rows = triples.numpy()
+    limits = tuple(rows.max(axis=0) + 1)
+    # numbers sort ten times as fast as rows; np.unique would hash them, which takes longer still
+    keys = np.sort(np.ravel_multi_index(tuple(rows.T), limits))
+    first = np.diff(keys, prepend=-1) > 0
+    return torch.from_numpy(np.stack(np.unravel_index(keys[first], limits), axis=1))
 
 
 def first_of_equals(triples: Tensor) -> Tensor:

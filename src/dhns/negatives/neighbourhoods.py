@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.negatives.links import Ids, Links, Reached
+from dhns.progress import progress
 
-CELLS = 2**21
-"""Entries of the dense block, sources by entities, in which neighbourhoods are found."""
 MOST_MEMBERS = 2**28
 """Members of all neighbourhoods together (1 GiB); enough for any graph of up to 16,384 entities."""
+SAMPLE = 256
+"""Entities whose neighbourhoods tell how many members all will have."""
 
 
 class Neighbourhoods(nn.Module):
     """The other entities within some hops of each entity, over training triples of either direction.
 
-    Exact ones come from products of the adjacency matrix with blocks of sources. With ``walks``, a neighbourhood is
-    what that many random walks from the entity, of ``hops`` steps each, pass through.
+    With ``walks``, a neighbourhood is what that many random walks from the entity, of ``hops`` steps each, pass
+    through. Time and memory grow with the members, not with the square of the entities.
 
     Args:
         graph: its training triples are the edges.
@@ -30,7 +37,8 @@ class Neighbourhoods(nn.Module):
         offsets: ``(entities + 1,)`` where the neighbours of each entity begin.
 
     Raises:
-        InputError: a number is below 1, or the neighbourhoods do not fit into memory.
+        InputError: a number is below 1, or the neighbourhoods do not fit into memory; where a sample of them leaves no
+            doubt, before they are searched for.
     """
 
     members: Tensor
@@ -42,50 +50,24 @@ class Neighbourhoods(nn.Module):
             if value is not None and value < 1:
                 raise InputError(f"negatives.{name} is {value}; expected at least 1")
         self.num_entities = graph.num_entities
-        edges = _edges(graph)
-        found, sizes, total = [], [], 0
-        rows = max(1, CELLS // max(self.num_entities, walks or 0, 1))
-        for source in torch.split(torch.arange(self.num_entities, device=edges.device), rows):
-            near = self._reached(source, edges, hops) if walks is None else self._walked(source, edges, hops, walks)
-            near[torch.arange(len(source), device=edges.device), source] = False
-            found.append(near.nonzero()[:, 1].int())
-            sizes.append(near.sum(1))
-            total += len(found[-1])
-            if total > MOST_MEMBERS:
-                raise InputError(
-                    f"negatives.hops is {hops}: these neighbourhoods of {graph.name} hold more than {MOST_MEMBERS} "
-                    "entities; expected fewer hops, or random walks (negatives.walks=1000)"
-                )
-        self.register_buffer("members", torch.cat([*found, edges.new_tensor([-1]).int()]), persistent=False)
-        self.register_buffer("offsets", torch.cat([edges.new_zeros(1), *sizes]).cumsum(0), persistent=False)
-
-    def _reached(self, source: Tensor, edges: Tensor, hops: int) -> Tensor:
-        """``(S, entities)`` bool: what lies within some hops of the sources."""
-        adjacency = torch.sparse_coo_tensor(
-            edges,
-            torch.ones(edges.shape[1], device=edges.device),
-            (self.num_entities, self.num_entities),
-            is_coalesced=True,
-            check_invariants=False,
-        )
-        near = torch.zeros(self.num_entities, len(source), device=edges.device)
-        near[source, torch.arange(len(source), device=edges.device)] = 1
-        for _ in range(hops):
-            near = torch.sparse.addmm(near, adjacency, near).clamp_(max=1)
-        return near.T.bool()
-
-    def _walked(self, source: Tensor, edges: Tensor, hops: int, walks: int) -> Tensor:
-        """``(S, entities)`` bool: what random walks from the sources pass through."""
-        degree = torch.bincount(edges[0], minlength=self.num_entities)
-        begin = degree.cumsum(0) - degree
-        near = torch.zeros(len(source), self.num_entities, dtype=torch.bool, device=edges.device)
-        walker = source[degree[source] > 0, None].expand(-1, walks)
-        row = (degree[source] > 0).nonzero()
-        for _ in range(hops):
-            draw = torch.rand(walker.shape, dtype=torch.float64, device=edges.device)
-            walker = edges[1, begin[walker] + (draw * degree[walker]).long()]
-            near[row, walker] = True
-        return near
+        links = Links(graph)
+        search = partial(links.within, hops=hops) if walks is None else partial(links.walked, hops=hops, walks=walks)
+        expected, error = _expected_members(search, self.num_entities)
+        if expected - 5 * error > MOST_MEMBERS:
+            raise _too_many(expected, graph, hops, walks)
+        parts: list[Reached] = []
+        total = done = 0
+        with progress("Finding neighbourhoods", self.num_entities) as advance:
+            for found in search(np.arange(self.num_entities)):
+                parts.append(found)
+                total, done = total + len(found.member), done + len(found.size)
+                if total > MOST_MEMBERS:
+                    raise _too_many(total / done * self.num_entities, graph, hops, walks)
+                advance(len(found.size))
+        members = np.concatenate([*(found.member for found in parts), np.array([-1], dtype=np.int32)])
+        sizes = np.concatenate([np.zeros(1, dtype=np.int64), *(found.size for found in parts)])
+        self.register_buffer("members", torch.from_numpy(members), persistent=False)
+        self.register_buffer("offsets", torch.from_numpy(sizes.cumsum()), persistent=False)
 
     def size(self, entity: Tensor) -> Tensor:
         """``(B,)`` how many neighbours entities ``(B,)`` have."""
@@ -107,8 +89,29 @@ class Neighbourhoods(nn.Module):
         return low - self.offsets[entity], (low < end) & (self.members[low] == other)
 
 
-def _edges(graph: KnowledgeGraph) -> Tensor:
-    """``(2, edges)`` distinct pairs of linked entities, both directions, ascending."""
-    head, _, tail = graph.train.unbind(1)
-    pairs = torch.unique(torch.cat([head * graph.num_entities + tail, tail * graph.num_entities + head]))
-    return torch.stack([pairs // graph.num_entities, pairs % graph.num_entities])
+def _expected_members(search: Callable[[Ids], Iterable[Reached]], num_entities: int) -> tuple[float, float]:
+    """Members of all neighbourhoods, going by a sample, and the standard error; zeros where any number would fit."""
+    if num_entities**2 <= MOST_MEMBERS:
+        return 0.0, 0.0
+    sample = np.linspace(0, num_entities - 1, min(SAMPLE, num_entities)).astype(np.int64)
+    sizes = []
+    # walks from the sample must not change those that follow
+    with torch.random.fork_rng(devices=[]), progress("Estimating neighbourhoods", len(sample)) as advance:
+        for found in search(sample):
+            sizes.append(found.size)
+            advance(len(found.size))
+    size = np.concatenate(sizes)
+    left_out = 1 - len(size) / num_entities
+    error = size.std() * math.sqrt(left_out / len(size))
+    return float(size.mean() * num_entities), float(error * num_entities)
+
+
+def _too_many(members: float, graph: KnowledgeGraph, hops: int, walks: int | None) -> InputError:
+    fitting = max(1, MOST_MEMBERS // (graph.num_entities * hops))
+    way_out = (
+        f"random walks (negatives.walks={fitting})" if walks is None else f"fewer walks (negatives.walks={fitting})"
+    )
+    return InputError(
+        f"negatives.hops is {hops}: these neighbourhoods of {graph.name} hold some {members:,.0f} entities, more than "
+        f"{MOST_MEMBERS:,}; expected fewer hops, or {way_out}"
+    )

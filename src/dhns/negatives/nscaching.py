@@ -13,6 +13,7 @@ from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.negatives.bernoulli import BernoulliSampler
 from dhns.negatives.current_scores import current_scores
 from dhns.negatives.sampler import Negatives
+from dhns.progress import progress
 
 if TYPE_CHECKING:
     from dhns.models.kge_model import KGEModel
@@ -73,11 +74,12 @@ class NSCaching(BernoulliSampler):
         head_side = torch.arange(len(triples), device=train.device) >= len(train)
         row, first = _one_of_each(self._rows(triples, head_side))
         cache = torch.empty(len(row), self.cache_size, dtype=torch.int32, device=train.device)
-        for chunk in torch.split(torch.arange(len(row), device=train.device), ROWS):
-            asked = first[chunk]
-            cache[row[chunk]] = self.draw(
-                triples[asked], head_side[asked], self.cache_size, torch.default_generator
-            ).int()
+        with progress("Filling caches", len(row)) as advance:
+            for chunk in torch.split(torch.arange(len(row), device=train.device), ROWS):
+                asked = first[chunk]
+                drawn = self.draw(triples[asked], head_side[asked], self.cache_size, torch.default_generator)
+                cache[row[chunk]] = drawn.int()
+                advance(len(chunk))
         return cache
 
     def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:

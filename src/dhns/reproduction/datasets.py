@@ -11,7 +11,7 @@ from hydra import compose
 from omegaconf import DictConfig
 
 from dhns.errors import InputError
-from dhns.graph.files import data_folder, feature_files
+from dhns.graph.inputs import data_folder, feature_files
 from dhns.reproduction.cells import listed, table_datasets
 from dhns.sources.obtain import NotThere, other_ways, published, require_dataset
 from dhns.sources.source import Source
@@ -78,7 +78,7 @@ def obtain(settings: DictConfig, may_fetch: bool) -> None:
         InputError: none is there.
     """
     datasets, absent = read_datasets(settings), []
-    official = not _overrides(settings, _CHOICE)
+    official = set(_overrides(settings, _CHOICE)) <= {f"{_CHOICE}official"}
     for dataset in datasets:
         if dataset.source is None:
             continue

@@ -19,10 +19,8 @@ from dhns.graph.inputs import changed_content, file_digest
 from dhns.results.store import RESULT_VERSION
 
 IGNORED = frozenset(
-    {
-        *("hydra", "paths", "logger", "progress", "run_dir", "force", "seed", "cell", "content", "keep_data"),
-        *("download", "mirror"),
-    }
+    {"hydra", "paths", "logger", "progress", "run_dir", "force", "seed", "cell", "content", "keep_data"}
+    | {"download", "mirror"}
 )
 """Settings that do not change a run's numbers, and the seed, which names a folder of its own."""
 IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "strategy", "log_every_n_steps"})

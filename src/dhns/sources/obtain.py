@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from dhns.errors import InputError
-from dhns.graph.files import data_folder, feature_files
+from dhns.graph.inputs import data_folder
 from dhns.resources import conf_dir
 from dhns.sources.download import Outcome, download, one_at_a_time
 from dhns.sources.origins import origin
@@ -38,29 +38,26 @@ def published(choice: str, dataset: DictConfig) -> Source | None:
 def require_dataset(
     source: Source, dataset: DictConfig, mirror: str | None = None, may_fetch: bool = True, official: bool = False
 ) -> None:
-    """Fetch what is absent of the files that the graph needs, and of the features that the settings of a data set name.
-
-    Features that cannot be had are told and left to what reads them: a unimodal model does without.
+    """Fetch a data set that is not there. Features that cannot be had are told and left to what reads them.
 
     Args:
         source: what is published of the data set.
         dataset: its settings.
         mirror: see `origin`.
         may_fetch: false fetches nothing.
-        official: where the graph has to be fetched, also fetch the official features.
+        official: also fetch the official features, which are large, and convert them.
 
     Raises:
         NotThere: the graph is not there, and was not fetched; the message says why, and what to do.
         InputError: see `fetch`.
     """
     folder = data_folder(dataset)
-    absent = source.absent(folder)
-    if absent and not may_fetch:
-        raise NotThere(_how_to_get(source, absent, folder, "download=false"))
-    wanted = _all_but_big(source, dataset, official) if absent else _absent_features(source, dataset)
-    files = [file for file in wanted if file.url or mirror or not file.optional]
-    if not may_fetch or not files:
+    if not (absent := source.absent(folder)):
         return
+    if not may_fetch:
+        raise NotThere(_how_to_get(source, absent, folder, "download=false"))
+    published = [file for file in source.files if file.url or mirror or not file.optional]
+    files = [file for file in published if official or not file.features]
     print(f"{source.dataset}: fetching {len(files)} files, {_size(files)}, into {folder}", flush=True)
     outcomes, converted = fetch(source, dataset, files, mirror)
     if failed := [outcome for outcome in outcomes if not (outcome.present or outcome.file.optional)]:
@@ -106,18 +103,6 @@ def _converted(outcomes: Sequence[Outcome], dataset: DictConfig, folder: Path) -
     for file in tensors:
         path, counted = convert_official(file, folder, num_entities)
         yield f"{path.name}: {counted}"
-
-
-def _all_but_big(source: Source, dataset: DictConfig, official: bool) -> list[PublishedFile]:
-    """All files but official tensors that are not asked for."""
-    named, folder = feature_files(dataset).values(), data_folder(dataset)
-    return [file for file in source.files if not file.features or official or folder / file.features in named]
-
-
-def _absent_features(source: Source, dataset: DictConfig) -> list[PublishedFile]:
-    """Files that are, or are converted to, the features that are named and not there."""
-    absent, folder = [path for path in feature_files(dataset).values() if not path.exists()], data_folder(dataset)
-    return [file for file in source.files if folder / (file.features or file.name) in absent]
 
 
 def _how_to_get(source: Source, files: Sequence[PublishedFile], folder: Path, reason: str) -> str:

@@ -82,6 +82,7 @@ def load_saved_graph(folder: Path) -> KnowledgeGraph:
         filter_only=tensors["filter_only"].long(),
         removed={name.removeprefix("removed/"): mask for name, mask in tensors.items() if name.startswith("removed/")},
         notes=tuple(about["notes"]),
+        absent={},
     )
 
 

@@ -41,13 +41,16 @@ def find_headers(tables: Sequence[Sequence[Row]]) -> list[bool]:
     likely = [bool(rows) and (shared or columns_of(rows[0]) is not None) for rows in tables]
     if not any(likely):
         return likely
-    named = {name for rows, found in zip(tables, likely, strict=True) if found for name in rows[0]}
-    others = chain.from_iterable(islice(rows, int(found), None) for rows, found in zip(tables, likely, strict=True))
+    pairs = list(zip(tables, likely, strict=True))
+    named = {name for rows, found in pairs if found for name in _names(rows[0])}
+    others = (row for rows, found in pairs for row in islice(rows, found, None))
     used = named.intersection(chain.from_iterable(others))
-    return [
-        found and (tuple(rows[0]) == STANDARD or used.isdisjoint(rows[0]))
-        for rows, found in zip(tables, likely, strict=True)
-    ]
+    return [found and (tuple(rows[0]) == STANDARD or used.isdisjoint(_names(rows[0]))) for rows, found in pairs]
+
+
+def _names(row: Row) -> list[str]:
+    """The fields of a supposed header, less those that name none of the columns of a triple."""
+    return [field for field, column in zip(row, columns_of(row) or row, strict=True) if column != LEFT_OUT]
 
 
 def _first_line_of_all(tables: Sequence[Sequence[Row]]) -> bool:

@@ -38,7 +38,7 @@ def read_tsv(
             :func:`dhns.graph.readers.header.find_headers`.
         columns: ``head``, ``relation`` and ``tail`` in the order of the files, ``_`` for any that is left out; ``auto``
             takes the order of the header, else this one, and refuses files to which it does not seem to apply.
-        normalize: write names in Unicode's composed form, and without blanks at the ends or more than one inside.
+        normalize: write names in Unicode's composed form, without spaces at the ends or double ones inside.
 
     Raises:
         InputError: a file is missing or malformed, or a name is not in the file that lists the keys; the message names
