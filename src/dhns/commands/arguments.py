@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import types
-import typing
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,6 +14,7 @@ from omegaconf import OmegaConf
 
 from dhns.commands.own_settings import OWN
 from dhns.commands.signatures import written
+from dhns.commands.values import alternatives
 from dhns.resources import conf_dir
 
 _BY_NAME = {"table": str, "dataset.modalities.*.path": Path, "dataset.modalities.*": Path | None}
@@ -78,7 +78,7 @@ def _kinds(key: str) -> set[Any]:
     """What the setting may be, where that is a text; empty where it is anything else."""
     by_name = [kind for pattern, kind in _BY_NAME.items() if fnmatchcase(key, pattern)]
     for annotation in by_name or ([OWN[key]] if key in OWN else _of_targets(key)):
-        kinds = set(typing.get_args(annotation)) or {annotation}
+        kinds = set(alternatives(annotation))
         if kinds & {str, Path} and kinds <= {str, Path, types.NoneType}:
             return kinds
     return set()

@@ -30,7 +30,7 @@ def check_value(key: str, value: Any, annotation: Any) -> None:
     """
     if value == "???":
         return
-    kinds = list(_alternatives(annotation))
+    kinds = list(alternatives(annotation))
     if any(_admits(kind, value) for kind in kinds):
         return
     if bounds := [bound for kind in kinds if _admits(_base(kind), value) for bound in _violated(kind, value)]:
@@ -64,10 +64,11 @@ def _leaves(key: str, value: Any, is_argument: bool) -> Iterator[tuple[str, Any,
         yield key, value, is_argument
 
 
-def _alternatives(annotation: Any) -> Iterator[Any]:
+def alternatives(annotation: Any) -> Iterator[Any]:
+    """The kinds that an annotation admits one of."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         for part in typing.get_args(annotation):
-            yield from _alternatives(part)
+            yield from alternatives(part)
     else:
         yield annotation
 
@@ -80,7 +81,7 @@ def _admits(kind: Any, value: Any) -> bool:
         return any(value == word and type(value) is type(word) for word in arguments)
     if _is_sequence(kind):
         return isinstance(value, list) and all(
-            any(_admits(alternative, child) for argument in arguments for alternative in _alternatives(argument))
+            any(_admits(alternative, child) for argument in arguments for alternative in alternatives(argument))
             for child in value
         )
     if kind is float:
