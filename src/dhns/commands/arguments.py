@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import types
@@ -45,7 +46,8 @@ def quoted(argument: str, sweep: bool = False) -> str:
 
     A text is the value of a setting whose annotation says so. What stands in quotes already is left to Hydra, and so is
     null where the setting may be null. In a sweep, commas outside of quotes part one choice from the next. A path may
-    begin with ``~``. A text ``???`` counts as missing: that is how OmegaConf spells it.
+    begin with ``~``, and refer to settings as files of ``conf/`` do: ``${paths.data}/mine``. A text ``???`` counts as
+    missing: that is how OmegaConf spells it.
     """
     key, _, value = argument.partition("=")
     name = key.lstrip("+")
@@ -54,6 +56,11 @@ def quoted(argument: str, sweep: bool = False) -> str:
         return argument
     choices = [match[1] for match in _CHOICE.finditer(value)] if sweep else [value]
     return f"{key}={','.join(_quoted(choice, kinds) for choice in choices)}"
+
+
+def escaped(text: str) -> str:
+    """A text for a configuration, in which it holds no reference."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
 
 
 def _is_setting(argument: str) -> bool:
@@ -68,10 +75,18 @@ def _quoted(value: str, kinds: set[Any]) -> str:
     if _WORD.fullmatch(value) and value.lower() not in _NO_WORDS:
         return value
     # Hydra and OmegaConf unescape backslashes only before a quote, the end, and an interpolation
-    value = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+    value = re.sub(rf"(\\*)\$\{{{_not_a_reference() if Path in kinds else ''}", r"\1\1\\${", value)
     value = re.sub(r"(\\*)'", r"\1\1\\'", value)
     value = re.sub(r"(\\+)\Z", r"\1\1", value)
     return f"'{value}'"
+
+
+@functools.cache
+def _not_a_reference() -> str:
+    """What follows ``${`` where it refers to no setting and no resolver."""
+    groups = (path.name for path in conf_dir().iterdir() if path.is_dir())
+    names = "|".join(sorted({*groups, *(key.partition(".")[0] for key in OWN)}))
+    return rf"(?!(?:(?:oc|dhns)\.\w+:|(?:{names})[.}}]).*\}})"
 
 
 def _kinds(key: str) -> set[Any]:
