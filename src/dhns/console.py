@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColum
 T = TypeVar("T")
 
 DESCRIPTION = TextColumn("{task.description}", markup=False)
+STEPS = (DESCRIPTION, BarColumn(), TaskProgressColumn(), TimeRemainingColumn(elapsed_when_finished=True))
 
 
 class PlainConsole(Console):
@@ -34,6 +35,5 @@ def progress_bar(*columns: ProgressColumn, transient: bool = False) -> Progress:
 
 def track(steps: Sequence[T], description: str, show: bool) -> Iterator[T]:
     """The steps one by one, with a bar if they are to be shown."""
-    columns = (DESCRIPTION, BarColumn(), TaskProgressColumn(), TimeRemainingColumn(elapsed_when_finished=True))
-    with Progress(*columns, console=PlainConsole(), disable=not show) as bar:
+    with Progress(*STEPS, console=PlainConsole(), disable=not show) as bar:
         yield from bar.track(steps, description=description)

@@ -212,7 +212,7 @@ def test_splits_of_nothing_are_counted(place):
     [
         ("dataset.header=maybe", "dataset.header is 'maybe'; expected auto, true or false"),
         ("dataset.columns=[head,tail]", "dataset.columns is [head,tail]; expected auto, or head, relation and tail"),
-        ("dataset.columns=head", "dataset.columns is head; expected auto"),
+        ("dataset.columns=head", "dataset.columns is 'head'; expected a list, auto"),
         ("protocol.in_train_and_test=drop", "protocol.in_train_and_test is 'drop'; expected keep, drop_from_test"),
     ],
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import types
-import typing
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from dhns.commands.own_settings import OWN
 from dhns.commands.signatures import written
+from dhns.commands.values import alternatives
 from dhns.resources import conf_dir
 
 _BY_NAME = {"table": str, "dataset.modalities.*.path": Path, "dataset.modalities.*": Path | None}
@@ -45,7 +46,8 @@ def quoted(argument: str, sweep: bool = False) -> str:
 
     A text is the value of a setting whose annotation says so. What stands in quotes already is left to Hydra, and so is
     null where the setting may be null. In a sweep, commas outside of quotes part one choice from the next. A path may
-    begin with ``~``. A text ``???`` counts as missing: that is how OmegaConf spells it.
+    begin with ``~``, and refer to settings as files of ``conf/`` do: ``${paths.data}/mine``. A text ``???`` counts as
+    missing: that is how OmegaConf spells it.
     """
     key, _, value = argument.partition("=")
     name = key.lstrip("+")
@@ -54,6 +56,11 @@ def quoted(argument: str, sweep: bool = False) -> str:
         return argument
     choices = [match[1] for match in _CHOICE.finditer(value)] if sweep else [value]
     return f"{key}={','.join(_quoted(choice, kinds) for choice in choices)}"
+
+
+def escaped(text: str) -> str:
+    """A text for a configuration, in which it holds no reference."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
 
 
 def _is_setting(argument: str) -> bool:
@@ -68,17 +75,25 @@ def _quoted(value: str, kinds: set[Any]) -> str:
     if _WORD.fullmatch(value) and value.lower() not in _NO_WORDS:
         return value
     # Hydra and OmegaConf unescape backslashes only before a quote, the end, and an interpolation
-    value = re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+    value = re.sub(rf"(\\*)\$\{{{_not_a_reference() if Path in kinds else ''}", r"\1\1\\${", value)
     value = re.sub(r"(\\*)'", r"\1\1\\'", value)
     value = re.sub(r"(\\+)\Z", r"\1\1", value)
     return f"'{value}'"
+
+
+@functools.cache
+def _not_a_reference() -> str:
+    """What follows ``${`` where it refers to no setting and no resolver."""
+    groups = (path.name for path in conf_dir().iterdir() if path.is_dir())
+    names = "|".join(sorted({*groups, *(key.partition(".")[0] for key in OWN)}))
+    return rf"(?!(?:(?:oc|dhns)\.\w+:|(?:{names})[.}}]).*\}})"
 
 
 def _kinds(key: str) -> set[Any]:
     """What the setting may be, where that is a text; empty where it is anything else."""
     by_name = [kind for pattern, kind in _BY_NAME.items() if fnmatchcase(key, pattern)]
     for annotation in by_name or ([OWN[key]] if key in OWN else _of_targets(key)):
-        kinds = set(typing.get_args(annotation)) or {annotation}
+        kinds = set(alternatives(annotation))
         if kinds & {str, Path} and kinds <= {str, Path, types.NoneType}:
             return kinds
     return set()

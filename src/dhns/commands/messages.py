@@ -65,8 +65,9 @@ def message(error: BaseException, command: str) -> str:
         group, name = choice[1], choice[2]
         there = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml")) or choice[3].split()
         near = difflib.get_close_matches(name, there, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(there)}"
-        return f"Could not find '{group}/{name}'; {hint}"
+        if near:
+            return f"Could not find '{group}/{name}'; did you mean {' or '.join(near)}?"
+        return f"Could not find '{group}/{name}' Available options in '{group}': {' '.join(there)}"
     if isinstance(error, OverrideParseException):
         if "=" not in error.override:
             return f"'{error.override}' is not of the form key=value"

@@ -29,7 +29,6 @@ OWN: dict[str, Any] = {
     "checkpoint": Path,
     "split": str,
     "triples": Path | None,
-    "known": Literal["mark", "hide"],
     "device": str,
     "head": str | None,
     "relation": str | None,

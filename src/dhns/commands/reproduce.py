@@ -6,9 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from dhns.commands.app import app
+from dhns.commands.arguments import escaped, quoted
 from dhns.commands.data_first import may_fetch
 from dhns.errors import InputError
 
@@ -17,6 +18,9 @@ def _data_first(config: DictConfig) -> None:
     """Fetch the data sets before anything is run, once for all runs."""
     from dhns.reproduction.datasets import obtain
 
+    if OmegaConf.is_list(config.overrides):
+        # what is composed here is then what the command lines of the runs say
+        config.overrides = [escaped(quoted(str(override))) for override in config.overrides]
     # read by the compositions here and in the runs
     os.environ.update(DHNS_DATA=config.paths.data, DHNS_OUTPUTS=config.paths.outputs)
     if not (config.print_jobs or config.render_only):

@@ -30,7 +30,7 @@ def check_value(key: str, value: Any, annotation: Any) -> None:
     """
     if value == "???":
         return
-    kinds = list(_alternatives(annotation))
+    kinds = list(alternatives(annotation))
     if any(_admits(kind, value) for kind in kinds):
         return
     if bounds := [bound for kind in kinds if _admits(_base(kind), value) for bound in _violated(kind, value)]:
@@ -43,24 +43,32 @@ def check_leaves(key: str, value: Any) -> None:
     """Refuse what no setting takes, anywhere in a node of a configuration.
 
     Raises:
-        InputError: a number is NaN or infinite, or a text holds ``${``, which Hydra reads when it makes an object.
+        InputError: a number is NaN or infinite, or an argument of an object holds ``${``, which Hydra reads again when
+            it makes the object.
     """
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"{key} is {value}; expected a finite number")
-    if isinstance(value, str) and "${" in value:
-        raise InputError(f"{key} is {value!r}; Hydra would read what follows ${{, so choose a name without it")
+    for name, leaf, is_argument in _leaves(key, value, False):
+        if isinstance(leaf, float) and not math.isfinite(leaf):
+            raise InputError(f"{name} is {leaf}; expected a finite number")
+        if is_argument and isinstance(leaf, str) and "${" in leaf:
+            raise InputError(f"{name} is {leaf!r}; Hydra would read what follows ${{, so choose a name without it")
+
+
+def _leaves(key: str, value: Any, is_argument: bool) -> Iterator[tuple[str, Any, bool]]:
     if isinstance(value, dict):
         for name, child in value.items():
-            check_leaves(f"{key}.{name}", child)
+            yield from _leaves(f"{key}.{name}", child, is_argument or "_target_" in value)
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            check_leaves(f"{key}[{index}]", child)
+            yield from _leaves(f"{key}[{index}]", child, is_argument)
+    else:
+        yield key, value, is_argument
 
 
-def _alternatives(annotation: Any) -> Iterator[Any]:
+def alternatives(annotation: Any) -> Iterator[Any]:
+    """The kinds that an annotation admits one of."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         for part in typing.get_args(annotation):
-            yield from _alternatives(part)
+            yield from alternatives(part)
     else:
         yield annotation
 
@@ -73,7 +81,7 @@ def _admits(kind: Any, value: Any) -> bool:
         return any(value == word and type(value) is type(word) for word in arguments)
     if _is_sequence(kind):
         return isinstance(value, list) and all(
-            any(_admits(alternative, child) for argument in arguments for alternative in _alternatives(argument))
+            any(_admits(alternative, child) for argument in arguments for alternative in alternatives(argument))
             for child in value
         )
     if kind is float:
