@@ -4,11 +4,12 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from builders import composed
-from dhns.results.config_hash import config_hash
+from dhns.config.identity import config_hash
+from dhns.files import write_json
 from dhns.results.estimates import per_query
 from dhns.results.ranks import FILE_NAME as RANKS
 from dhns.results.ranks import RankedQueries, write_ranks
-from dhns.results.store import FILE_NAME, write_json
+from dhns.results.store import FILE_NAME
 
 PRINTS = {part: part * 8 for part in ("train", "valid", "test", "filter_only", "entities", "relations")}
 

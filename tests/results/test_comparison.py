@@ -7,17 +7,18 @@ import re
 import numpy as np
 import pytest
 
+from dhns.config.identity import BUDGET
 from dhns.errors import InputError
+from dhns.files import write_json
 from dhns.results.comparison import compare, notes
 from dhns.results.comparison_tables import comparison_table, estimates_table
-from dhns.results.config_hash import BUDGET
 from dhns.results.estimates import slices
 from dhns.results.export import as_csv, as_json, require_format, write_comparison
 from dhns.results.missing import by_missing
 from dhns.results.ranks import FILE_NAME as RANKS
 from dhns.results.ranks import write_ranks
 from dhns.results.schema import require_usable
-from dhns.results.store import FILE_NAME, find_results, write_json
+from dhns.results.store import FILE_NAME, find_results
 from dhns.results.systems import data_sets
 from dhns.results.tables import missing_table, show
 from dhns.results.titles import differences, settings

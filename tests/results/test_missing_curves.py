@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 from rich.console import Console
 
 from builders import composed
+from dhns.config.identity import config_hash
 from dhns.errors import InputError
-from dhns.results.config_hash import config_hash
 from dhns.results.missing import by_missing
 from dhns.results.plots import plot_missing
 from dhns.results.tables import missing_table, title

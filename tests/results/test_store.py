@@ -7,9 +7,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from builders import composed
+from dhns.config.identity import RESULT_VERSION, config_hash
 from dhns.errors import InputError
-from dhns.results.config_hash import config_hash
-from dhns.results.store import FILE_NAME, RESULT_VERSION, find_results, read_result, versions, write_json
+from dhns.files import write_json
+from dhns.results.store import FILE_NAME, find_results, read_result, versions
 from results.stored import result
 
 METRICS = {"mrr": 0.3, "hits@1": 0.2, "hits@3": 0.3, "hits@10": 0.5}

@@ -9,11 +9,11 @@ from typing import Any, get_type_hints
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from dhns.commands.own_settings import OWN
-from dhns.commands.signatures import Signature, imported, written
-from dhns.commands.values import check_leaves, check_value
+from dhns.config.own_settings import OWN
+from dhns.config.signatures import Signature, imported, written
+from dhns.config.trainer_settings import REFUSED, TrainerSettings
+from dhns.config.values import check_leaves, check_value
 from dhns.errors import InputError
-from dhns.training.trainer_settings import REFUSED, TrainerSettings
 
 _SPECIAL = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
 _ABSENT = object()
@@ -96,7 +96,7 @@ def _check_choice(name: str, node: Any) -> None:
 
 
 def _check_generator(config: DictConfig) -> None:
-    from dhns.diffheg.levels import HardnessLevel
+    from dhns.generators.levels import HardnessLevel
 
     ablated, diffheg = config.get("ablated"), config.diffheg
     if not OmegaConf.select(config, "diffheg.generator._target_"):

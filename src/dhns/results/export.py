@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from dhns.errors import InputError
+from dhns.files import write_json, write_text
 from dhns.results.comparison import Comparison
 from dhns.results.intervals import FLIPS, RESAMPLES
 from dhns.results.schema import METRICS
-from dhns.results.store import write_json, write_text
 from dhns.results.systems import System
 
 FORMATS = (".csv", ".json")

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from dhns.config.identity import config_hash
 from dhns.errors import InputError
-from dhns.results.config_hash import config_hash
 from dhns.results.provenance import data_labels, require_one_graph
 from dhns.results.systems import distinct_seeds
 from dhns.results.titles import taken_away, title

@@ -4,61 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from dhns.config.identity import RESULT_VERSION
 from dhns.errors import InputError
 from dhns.results.schema import require_usable
 
 log = logging.getLogger(__name__)
 
-RESULT_VERSION = 1
-"""Raised when a change of the program changes numbers, so that old results are not mistaken for new ones."""
 FILE_NAME = "result.json"
-PARTIAL = ".tmp"
-"""Ends the names of files that are not complete yet."""
 _PACKAGES = ("dhns", "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
-
-
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that it is either absent, the old one, or complete: to a temporary file, then renamed.
-
-    Raises:
-        OSError: with the path of the file, if the disk is full or the like.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno is not None:
-            error.filename = str(path)
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8, whole or not at all; see `write_bytes`."""
-    write_bytes(path, text.encode())
-
-
-def remove_partial_files(folder: Path) -> None:
-    """Remove what processes that were killed while they wrote have left anywhere under a folder."""
-    for path in folder.rglob(f".*{PARTIAL}"):
-        path.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON, whole or not at all; see `write_text`."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from dhns.config.identity import BUDGET, IGNORED, IGNORED_OF_TRAINER, SET_BY_BUDGET
 from dhns.resources import conf_dir
-from dhns.results.config_hash import BUDGET, IGNORED, IGNORED_OF_TRAINER, SET_BY_BUDGET
 
 PARTS = ("encoder", "loss", "regularizer")
 """Groups of the configuration that a title names where they are not those of the system."""

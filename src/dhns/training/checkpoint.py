@@ -14,6 +14,8 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from dhns.config.renamed import present_targets
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph
@@ -62,6 +64,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     settings = content.get("hyper_parameters")
     if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
         raise InputError(f"{path} is not a checkpoint of dhns: it holds no settings; give the .ckpt of a dhns run")
+    settings["config"] = present_targets(settings["config"])
     return content
 
 
@@ -203,6 +206,7 @@ def load_module(
     Raises:
         InputError: see `find_checkpoint`, `read_checkpoint`, `require_own_targets`, `load_weights`.
     """
+    register_resolvers()
     checkpoint = find_checkpoint(path)
     content = read_checkpoint(checkpoint)
     settings = content["hyper_parameters"]["config"]

@@ -10,9 +10,9 @@ from functools import partial
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
 from dhns.console import progress_bar
+from dhns.experiments.reproduction.cells import Cell, Run, distinct_runs
+from dhns.experiments.reproduction.jobs import Command, run_all, train_command
 from dhns.interruption import stopped_by_signals
-from dhns.reproduction.cells import Cell, Run, distinct_runs
-from dhns.reproduction.jobs import Command, run_all, train_command
 from dhns.results.store import read_result
 
 SHOWN = 8

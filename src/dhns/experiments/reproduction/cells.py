@@ -18,9 +18,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from dhns.config.identity import config_hash
 from dhns.errors import InputError
 from dhns.resources import conf_dir
-from dhns.results.config_hash import config_hash
 from dhns.results.store import FILE_NAME
 
 CHUNK = 8

@@ -3,60 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from dhns.diffheg.levels import HardnessLevel
-from dhns.encoders.encoder import Encoded
-
-
-@dataclass(frozen=True)
-class EmbeddedPositives:
-    """B positives, embedded.
-
-    Attributes:
-        head, tail: all views and the joint embedding, ``(B, D)`` each.
-        relation: ``(B, R)``.
-    """
-
-    head: Encoded
-    relation: Tensor
-    tail: Encoded
-
-    def first(self, rows: int | None) -> EmbeddedPositives:
-        """The first ``rows`` positives; batches are shuffled, so these are a random choice."""
-        if rows is None or rows >= len(self.relation):
-            return self
-        index = torch.arange(rows, device=self.relation.device)
-        return EmbeddedPositives(self.head.rows(index), self.relation[:rows], self.tail.rows(index))
-
-    def detach(self) -> EmbeddedPositives:
-        """The same values, cut from the graph."""
-        head, tail = (
-            Encoded(e.joint.detach(), {name: view.detach() for name, view in e.views.items()}, e.present)
-            for e in (self.head, self.tail)
-        )
-        return EmbeddedPositives(head, self.relation.detach(), tail)
-
-    def observed(self, views: Sequence[str]) -> Tensor:
-        """``(V, 2, B, D)`` views of the observed entity: heads on side 0, where tails are generated, and vice versa."""
-        return torch.stack([torch.stack([self.head.views[v], self.tail.views[v]]) for v in views])
-
-    def replaced(self, views: Sequence[str]) -> Tensor:
-        """``(V, 2, B, D)`` views of the true entity that a generated one replaces: tails on side 0, heads on side 1."""
-        return torch.stack([torch.stack([self.tail.views[v], self.head.views[v]]) for v in views])
-
-    def present(self, views: Sequence[str]) -> Tensor:
-        """``(V, B)`` bool: both ends of the positive have the view."""
-        return torch.stack([self.head.present[v] & self.tail.present[v] for v in views])
-
-    def head_side(self) -> Tensor:
-        """``(2, B)`` bool: false on side 0 (tails are generated), true on side 1."""
-        rows = len(self.relation)
-        return torch.tensor([False, True], device=self.relation.device)[:, None].expand(2, rows)
+from dhns.generators.levels import HardnessLevel
+from dhns.models.batch import EmbeddedPositives
 
 
 @dataclass(frozen=True)

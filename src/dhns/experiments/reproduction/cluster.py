@@ -7,7 +7,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 
-from dhns.reproduction.cells import Cell, Run, distinct_runs
+from dhns.experiments.reproduction.cells import Cell, Run, distinct_runs
 
 
 def multirun_commands(cells: Sequence[Cell]) -> list[str]:

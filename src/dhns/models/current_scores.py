@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from dhns.models.kge_model import KGEModel
+from dhns.models.kge_model import KGEModel
 
 
 @torch.no_grad()

@@ -11,8 +11,8 @@ from hydra import compose
 from omegaconf import DictConfig
 
 from dhns.errors import InputError
+from dhns.experiments.reproduction.cells import listed, table_datasets
 from dhns.graph.inputs import data_folder, feature_files
-from dhns.reproduction.cells import listed, table_datasets
 from dhns.sources.obtain import NotThere, other_ways, published, require_dataset
 from dhns.sources.source import Source
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm, linear
 
-from dhns.diffheg.denoiser import Denoiser
+from dhns.generators.diffheg.denoiser import Denoiser
 from dhns.kernels.int8 import Int8Linear
 
 
@@ -44,7 +44,7 @@ class Moments(NamedTuple):
     squares: Tensor
 
 
-class SplitDenoiser:
+class FoldedDenoiser:
     """`Denoiser.forward` with fewer products, and no tensor wider than its input or hidden layer.
 
     - The first layer is split by input, so that time costs a table of steps. Under an input norm with mean m,

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from dhns.diffheg.levels import HardnessLevel
-from dhns.diffheg.negatives import GeneratedNegatives
 from dhns.encoders.encoder import EntityEncoder
+from dhns.generators.generator import GeneratedNegatives
+from dhns.generators.levels import HardnessLevel
 from dhns.scorers.scorer import Scorer
 
 Joint = Literal["mean_score", "fused", "separate"]

@@ -11,15 +11,16 @@ from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 from torch.utils.checkpoint import checkpoint
 
-from dhns.diffheg.denoiser import Denoiser
-from dhns.diffheg.levels import HardnessLevel
-from dhns.diffheg.negatives import EmbeddedPositives, NegativeGenerator
-from dhns.diffheg.scaling import RunningStandardizer
-from dhns.diffheg.schedule import NoiseSchedule
-from dhns.diffheg.split_denoiser import Moments, Share, SplitDenoiser
 from dhns.encoders.encoder import STRUCTURE, EntityEncoder
 from dhns.errors import InputError
+from dhns.generators.diffheg.denoiser import Denoiser
+from dhns.generators.diffheg.folded_denoiser import FoldedDenoiser, Moments, Share
+from dhns.generators.diffheg.schedule import NoiseSchedule
+from dhns.generators.diffheg.standardizer import RunningStandardizer
+from dhns.generators.generator import NegativeGenerator
+from dhns.generators.levels import HardnessLevel
 from dhns.kernels.fusion import fusible
+from dhns.models.batch import EmbeddedPositives
 from dhns.scorers.scorer import Scorer
 
 CHUNK_ELEMENTS = 2**23
@@ -127,7 +128,7 @@ class DiffHEG(NegativeGenerator):
         step = torch.randint(1, self.schedule.steps + 1, (views, drawn, rows), generator=generator, device=clean.device)
         noise = torch.randn(views, drawn, *clean.shape[2:], generator=generator, device=clean.device)
         step, noise = step.expand(views, sides, rows), noise.expand_as(clean)
-        error = self._error_in_parts(SplitDenoiser(self.denoiser), clean, noise, step, condition)
+        error = self._error_in_parts(FoldedDenoiser(self.denoiser), clean, noise, step, condition)
         mask = present[:, None, :].to(error.dtype)
         return ((error * mask).sum(-1) / mask.sum(-1).clamp(min=1)).sum()
 
@@ -137,7 +138,7 @@ class DiffHEG(NegativeGenerator):
         rows = max(1, CHUNK_ELEMENTS // (self._identity.numel() * self.denoiser.input.out_features))
         return rows - rows % TILE if rows > TILE else rows
 
-    def _error_in_parts(self, denoiser: SplitDenoiser, *whole: Tensor) -> Tensor:
+    def _error_in_parts(self, denoiser: FoldedDenoiser, *whole: Tensor) -> Tensor:
         """`_error`; of large batches part by part, which the backward pass computes again."""
         rows = self._rows_at_once
         if whole[0].shape[2] <= rows:
@@ -149,7 +150,7 @@ class DiffHEG(NegativeGenerator):
         return torch.cat(errors, dim=2)
 
     @fusible
-    def _error(self, denoiser: SplitDenoiser, clean: Tensor, noise: Tensor, step: Tensor, condition: Tensor) -> Tensor:
+    def _error(self, denoiser: FoldedDenoiser, clean: Tensor, noise: Tensor, step: Tensor, condition: Tensor) -> Tensor:
         """``(V, 2, B)`` the mean error of what is predicted from ``clean`` and ``noise`` ``(V, 2, B, D)``."""
         moments, share = denoiser.among(step, self._steps), denoiser.share(condition, self._identity)
         predicted = denoiser(self.schedule.add_noise(clean, step, noise), moments, share)
@@ -163,7 +164,7 @@ class DiffHEG(NegativeGenerator):
             order = torch.randperm(condition.shape[2], generator=generator, device=condition.device)
             condition = condition[:, :, order]
         steps = [level.step(self.schedule.steps) for level in self.levels[: len(self.levels) // self.copies]]
-        denoiser, rows = SplitDenoiser(self.denoiser, self.int8), self._rows_at_once
+        denoiser, rows = FoldedDenoiser(self.denoiser, self.int8), self._rows_at_once
         times = chain_times(self.schedule.steps, set(steps), self.sampling_steps)
         moments = {time: denoiser.at(self._steps[time]) for time in times}
         # each state goes to its place at once: all of them together are the largest tensor of a step
@@ -177,7 +178,7 @@ class DiffHEG(NegativeGenerator):
 
     def _chain(
         self,
-        denoiser: SplitDenoiser,
+        denoiser: FoldedDenoiser,
         condition: Tensor,
         moments: dict[int, Moments],
         taps: set[int],
@@ -209,7 +210,7 @@ class DiffHEG(NegativeGenerator):
 
     @fusible
     def _reverse(
-        self, denoiser: SplitDenoiser, state: Tensor, moments: Moments, target: Tensor, share: Share, fresh: Tensor
+        self, denoiser: FoldedDenoiser, state: Tensor, moments: Moments, target: Tensor, share: Share, fresh: Tensor
     ) -> Tensor:
         output, step = denoiser(state, moments, share), moments.step
         if self.prediction == "velocity":

@@ -14,10 +14,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from dhns.commands.signatures import written
-from dhns.graph.inputs import changed_content, file_digest
-from dhns.results.store import RESULT_VERSION
+from dhns.config.renamed import former_target, present_targets
+from dhns.config.signatures import written
+from dhns.files import known_sha256
+from dhns.graph.inputs import changed_content
 
+RESULT_VERSION = 1
+"""Raised when a change of the program changes numbers, so that old results are not mistaken for new ones."""
 IGNORED = frozenset(
     {"hydra", "paths", "logger", "progress", "run_dir", "force", "seed", "cell", "content", "keep_data"}
     | {"download", "mirror"}
@@ -76,7 +79,7 @@ def config_hash(config: DictConfig) -> str:
         holder, name = _holder(settings, key)
         if name in holder:
             holder[name] = _reals(holder[name])
-    settings = _by_meaning(settings)
+    settings = _by_meaning(present_targets(settings))
     for key in ("resume", "init_from"):
         if key in settings:
             settings[key] = content.pop(key, None)
@@ -106,7 +109,7 @@ def _checkpoints(config: DictConfig) -> dict[str, str]:
         if run := config.get(key):
             places = (Path(run), *(Path(run) / folder / f"{name}.ckpt" for folder in ("checkpoints", "")))
             if path := next((path for path in places if path.is_file()), None):
-                digests[key] = file_digest(path)
+                digests[key] = known_sha256(path)
     return digests
 
 
@@ -146,7 +149,8 @@ def _by_meaning(node: Any) -> Any:
     if target.startswith(("dhns.", "torch.", "pytorch_lightning.")):
         signature = written(target)
         hints = signature.hints if signature else {}
-        return {key: _reals(value) if _is_real(hints.get(key)) else value for key, value in node.items()}
+        node = {key: _reals(value) if _is_real(hints.get(key)) else value for key, value in node.items()}
+        return node | {"_target_": former_target(target)}
     source = _source_digest(target)
     return node | ({"_source_": source} if source else {})
 
@@ -173,7 +177,7 @@ def _source_digest(target: str) -> str | None:
         found = importlib.util.find_spec(module)
     except (ImportError, ValueError, AttributeError):  # refused where settings are checked
         return None
-    return file_digest(Path(found.origin)) if found and found.origin and Path(found.origin).is_file() else None
+    return known_sha256(Path(found.origin)) if found and found.origin and Path(found.origin).is_file() else None
 
 
 def _holder(settings: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:

@@ -28,8 +28,7 @@ def time_embedding(step: Tensor, width: int, base: float, endpoint: bool) -> Ten
 class Denoiser(nn.Module):
     """An MLP on noisy embedding, time and condition.
 
-    `forward` is its definition; what training and chains compute is `dhns.diffheg.split_denoiser.SplitDenoiser`, the
-    same function.
+    `forward` is its definition; training and chains compute the same function by `folded_denoiser.FoldedDenoiser`.
 
     Args:
         width: D, of embeddings and conditions; even.

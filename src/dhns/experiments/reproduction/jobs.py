@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dhns.reproduction.cells import Run
-from dhns.results.store import write_json
+from dhns.experiments.reproduction.cells import Run
+from dhns.files import write_json
 
 Command = Callable[[Run], Sequence[str]]
 POLL_S = 0.1

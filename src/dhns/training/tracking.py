@@ -8,10 +8,10 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from dhns.tracking.content import COLUMNS, prediction_rows
 from dhns.tracking.tracker import Tracker
 from dhns.training.hardness import score_samples
 from dhns.training.module import LinkPredictionModule
+from dhns.training.tracked_content import COLUMNS, prediction_rows
 
 
 class ShowProgress(Callback):
@@ -22,7 +22,7 @@ class ShowProgress(Callback):
 
     Args:
         tracker: where they go.
-        settings: see `dhns.tracking.content.shown_settings`.
+        settings: see `dhns.training.tracked_content.shown_settings`.
         triples: of validation, evenly spaced, whose tails and heads are asked for.
         answers: shown per query.
     """

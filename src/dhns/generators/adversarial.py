@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from dhns.diffheg.levels import HardnessLevel
-from dhns.diffheg.negatives import EmbeddedPositives, GeneratedNegatives, NegativeGenerator
 from dhns.encoders.encoder import STRUCTURE, EntityEncoder
 from dhns.errors import InputError
-from dhns.losses.hardness_adaptive import HardnessAdaptiveLoss
+from dhns.generators.generator import GeneratedNegatives, NegativeGenerator
+from dhns.generators.hardness_adaptive import HardnessAdaptiveLoss
+from dhns.generators.levels import HardnessLevel
+from dhns.models.batch import EmbeddedPositives
 from dhns.scorers.scorer import Scorer
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
+from dhns.config.identity import config_hash
 from dhns.errors import InputError
-from dhns.results.config_hash import config_hash
 from dhns.results.store import FILE_NAME, read_result
 
 log = logging.getLogger(__name__)

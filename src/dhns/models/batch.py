@@ -1,18 +1,99 @@
-"""Scores of a batch: of sampled negatives, or of all entities."""
+"""A batch, embedded and scored: positives with sampled negatives, or queries for all entities."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from dhns.diffheg.negatives import EmbeddedPositives
 from dhns.encoders.encoder import Encoded
-from dhns.losses.loss import Queries
 from dhns.models.kge_model import KGEModel
-from dhns.negatives.sampler import Negatives
+
+
+class Negatives(NamedTuple):
+    """N corrupted triples for each of B positives; all of one positive are corrupted on the same side.
+
+    Attributes:
+        entity: ``(B, N)`` ids that replace the head or the tail; ``(1, N)`` where all positives share them.
+        head_side: ``(B,)`` bool, true where the head is replaced.
+        views: ``(B, N)`` ids by view name, for views that come from another entity than ``entity``.
+        weight: ``(B, N)`` factors of the negatives' terms in the loss; their gradients train the sampler.
+        loss: the sampler's own loss, which must not reach the model: what it takes from the model is detached.
+    """
+
+    entity: Tensor
+    head_side: Tensor
+    views: Mapping[str, Tensor] | None = None
+    weight: Tensor | None = None
+    loss: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class EmbeddedPositives:
+    """B positives, embedded.
+
+    Attributes:
+        head, tail: all views and the joint embedding, ``(B, D)`` each.
+        relation: ``(B, R)``.
+    """
+
+    head: Encoded
+    relation: Tensor
+    tail: Encoded
+
+    def first(self, rows: int | None) -> EmbeddedPositives:
+        """The first ``rows`` positives; batches are shuffled, so these are a random choice."""
+        if rows is None or rows >= len(self.relation):
+            return self
+        index = torch.arange(rows, device=self.relation.device)
+        return EmbeddedPositives(self.head.rows(index), self.relation[:rows], self.tail.rows(index))
+
+    def detach(self) -> EmbeddedPositives:
+        """The same values, cut from the graph."""
+        head, tail = (
+            Encoded(e.joint.detach(), {name: view.detach() for name, view in e.views.items()}, e.present)
+            for e in (self.head, self.tail)
+        )
+        return EmbeddedPositives(head, self.relation.detach(), tail)
+
+    def observed(self, views: Sequence[str]) -> Tensor:
+        """``(V, 2, B, D)`` views of the observed entity: heads on side 0, where tails are generated, and vice versa."""
+        return torch.stack([torch.stack([self.head.views[v], self.tail.views[v]]) for v in views])
+
+    def replaced(self, views: Sequence[str]) -> Tensor:
+        """``(V, 2, B, D)`` views of the true entity that a generated one replaces: tails on side 0, heads on side 1."""
+        return torch.stack([torch.stack([self.tail.views[v], self.head.views[v]]) for v in views])
+
+    def present(self, views: Sequence[str]) -> Tensor:
+        """``(V, B)`` bool: both ends of the positive have the view."""
+        return torch.stack([self.head.present[v] & self.tail.present[v] for v in views])
+
+    def head_side(self) -> Tensor:
+        """``(2, B)`` bool: false on side 0 (tails are generated), true on side 1."""
+        rows = len(self.relation)
+        return torch.tensor([False, True], device=self.relation.device)[:, None].expand(2, rows)
+
+
+class EmbeddedQueries(NamedTuple):
+    """Q distinct queries of a batch of B positives, embedded.
+
+    Attributes:
+        entity: ``(Q, J)`` embeddings of the known entities.
+        relation: ``(Q, R')``.
+        head_side: ``(Q,)`` bool, as the scorer sees it.
+        row: ``(B,)`` the query that each positive answers.
+        answer: ``(B,)`` the entity that it answers with.
+    """
+
+    entity: Tensor
+    relation: Tensor
+    head_side: Tensor
+    row: Tensor
+    answer: Tensor
 
 
 class EmbeddedBatch(NamedTuple):
@@ -72,7 +153,7 @@ def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> t
     return EmbeddedBatch(encoded, relations, torch.stack([head, triples[:, 1], tail], dim=1)), positive, negative
 
 
-def embed_queries(model: KGEModel, triples: Tensor, head_side: Tensor) -> tuple[EmbeddedBatch, Queries]:
+def embed_queries(model: KGEModel, triples: Tensor, head_side: Tensor) -> tuple[EmbeddedBatch, EmbeddedQueries]:
     """Encode all entities, and embed the distinct queries of a batch.
 
     Args:
@@ -92,5 +173,5 @@ def embed_queries(model: KGEModel, triples: Tensor, head_side: Tensor) -> tuple[
     side = distinct % 2 == 1
     entity = distinct // 2 // model.num_relations
     asked = embedding(model.relation_rows(distinct // 2 % model.num_relations, side), relations)
-    queries = Queries(embedding(entity, encoded.joint), asked, model.sides(side), row, answer)
+    queries = EmbeddedQueries(embedding(entity, encoded.joint), asked, model.sides(side), row, answer)
     return EmbeddedBatch(encoded, relations, triples), queries

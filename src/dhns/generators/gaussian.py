@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from dhns.diffheg.levels import HardnessLevel
-from dhns.diffheg.negatives import EmbeddedPositives, NegativeGenerator
 from dhns.encoders.encoder import EntityEncoder
+from dhns.generators.generator import NegativeGenerator
+from dhns.generators.levels import HardnessLevel
+from dhns.models.batch import EmbeddedPositives
 from dhns.scorers.scorer import Scorer
 
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from dhns.console import PlainConsole
-from dhns.reproduction.paper_table import METRIC_NAMES, Entry, PaperTable, Section
-from dhns.results.store import write_text
+from dhns.experiments.reproduction.paper_table import METRIC_NAMES, Entry, PaperTable, Section
+from dhns.files import write_text
 from dhns.results.tables import show
 
 CSV_COLUMNS = (

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dhns.errors import InputError
-from dhns.reproduction.cells import Cell, Run
+from dhns.experiments.reproduction.cells import Cell, Run
 from dhns.results.provenance import data_facts, require_one_graph, version_facts
 from dhns.results.store import read_result
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from dhns.experiments.sweeps.jobs import Job
 from dhns.results.tables import show
-from dhns.sweeps.jobs import Job
 
 
 def report(jobs: Sequence[Job]) -> bool:
