@@ -10,6 +10,9 @@ ROWS ?=
 PROTOCOL ?= clean
 BUDGET ?= full
 JOBS ?= 1
+DOWNLOAD ?=
+MIRROR ?=
+FEATURES ?=
 TEST_JOBS ?= 2
 BENCH_RESULTS ?= results/bench
 
@@ -83,10 +86,13 @@ sweep-check: setup
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/sweep_check.py
 
 # make reproduce-table2 .. reproduce-table5: run what the table lacks, then render it into $(OUTPUTS)/tableN. Choose by
-# DATASETS=mkg_w,mkg_y ROWS=transe,dhns SEEDS=0,1,2 PROTOCOL=as_published BUDGET=smoke|short|full JOBS=4. The data sets of
-# the paper have to lie under data/ or DHNS_DATA; DATASETS=world_flags needs no download.
+# DATASETS=mkg_w,mkg_y ROWS=transe,dhns SEEDS=0,1,2 PROTOCOL=as_published BUDGET=smoke|short|full JOBS=4. A data set of the
+# paper that is not under data/ or DHNS_DATA is fetched first, from MIRROR=PLACE (a folder, an archive, an address) if you
+# name one; DOWNLOAD=false only says what to fetch. FEATURES=official|label|none. DATASETS=world_flags needs no download.
 reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5: reproduce-table%: setup
 	$(DHNS) reproduce table=$* protocol=$(PROTOCOL) budget=$(BUDGET) jobs=$(JOBS) 'seeds=[$(SEEDS)]' \
+		$(if $(DOWNLOAD),download=$(DOWNLOAD)) $(if $(MIRROR),'mirror=$(MIRROR)') \
+		$(if $(FEATURES),'overrides=["features=$(FEATURES)"]') \
 		$(if $(DATASETS),'datasets=[$(DATASETS)]') $(if $(ROWS),'rows=[$(ROWS)]') paths.outputs=$(OUTPUTS)
 
 clean:

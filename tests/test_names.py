@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dhns.commands.app import register_resolvers
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
-from dhns.names import plain_name
+from dhns.names import base_name, plain_name
 from dhns.resources import conf_dir
 
 PARTS = st.sampled_from(["..", ".", "/", "\\", "~", "\0", "\n", "c:", "a", "é", " "])
@@ -33,6 +33,25 @@ def test_a_plain_name_is_one_part_of_a_path(name):
 @pytest.mark.parametrize("name", ["MKG-W", "world_flags", "my graph (2)", "Åland", "a..b", "dhns-full"])
 def test_ordinary_names_pass(name):
     assert plain_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("data/FB15k-237", "FB15k-237"),
+        ("data/FB15k-237/", "FB15k-237"),
+        ("./data/../FB15k-237", "FB15k-237"),
+        ("/a/my.graph", "my.graph"),
+        ("/a/edges.tsv", "edges"),
+        ("/a/edges.v2.csv.gz", "edges.v2"),
+        ("/a/.hidden", "hidden"),
+        ("/a/.tsv", "graph"),
+        ("/", "graph"),
+    ],
+)
+def test_data_are_called_as_their_folder_or_file_is(path, name):
+    assert base_name(path) == name
+    assert plain_name(base_name(path)) == name
 
 
 @given(NAMES, NAMES)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from dhns.errors import InputError
 
 _LONGEST = 200  # bytes; file systems take 255, and suffixes are added
@@ -21,3 +24,9 @@ def plain_name(name: str) -> str:
     if len(name.encode()) > _LONGEST:
         raise InputError(f"'{name[:40]}...' cannot name a file or folder: it is longer than {_LONGEST} bytes")
     return name
+
+
+def base_name(path: str) -> str:
+    """What to call the data in a folder or a file: its own name, less what tells the format or hides it."""
+    name = Path(path).expanduser().resolve().name
+    return re.sub(r"(\.(tsv|txt|csv))?(\.gz)?$", "", name).lstrip(".") or "graph"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
-from rich.progress import Progress
+from dhns.console import STEPS, progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def _silence() -> Iterator[Advance]:
 
 @contextmanager
 def _bar(description: str, total: int) -> Iterator[Advance]:
-    bar = Progress(transient=True)
+    bar = progress_bar(*STEPS, transient=True)
     task = bar.add_task(description, total=total)
     started = time.monotonic()
 

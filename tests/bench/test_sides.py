@@ -11,7 +11,7 @@ from benchmarks.turns import TurnsOfSteps
 from benchmarks.works import WORKS
 from dhns.commands.check import check_settings
 from dhns.graph.readers import read_openke
-from dhns.training.experiment import rank_split
+from dhns.training.evaluation import rank_split
 from dhns.training.module import LinkPredictionModule
 
 SMALL = Benchmark("small", "mkg_y", 60, 3, 300, 20, 20, visual=5, textual=4)
@@ -147,7 +147,7 @@ def test_the_dense_peer_ranks_as_the_project_does(folder):
     overrides = ["model=complex_n3", "dataset=mkg_y", "dataset.modalities.textual=null", "scorer.dim=4"]
     config = project.composed([*overrides, "scorer.init_range=1.0"], folder)
     module = LinkPredictionModule(project.OmegaConf.to_container(config, resolve=False), project.load_graph(config))
-    expected = rank_split(module, "test")
+    expected, _ = rank_split(module, "test")
 
     model = dense.DenseComplEx(60, 3, 4)
     model.entities.data, model.relations.data = module.model.encoder.structure.data, module.model.relations.data

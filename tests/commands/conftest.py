@@ -27,5 +27,6 @@ def _alone(monkeypatch):
     """Settings of this machine do not reach the tests, and what a run sets does not leave them."""
     for name in ("DHNS_DATA", "DHNS_OUTPUTS", "DHNS_WANDB_OFFLINE", "HYDRA_FULL_ERROR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DHNS_DOWNLOAD", "false")
     yield
     GlobalHydra.instance().clear()

@@ -25,7 +25,7 @@ TSV = {
     "unknown name": ("valid.tsv", "e10\t", "e77\t", "valid.tsv, line 1: entity 'e77' is not in the file"),
     "duplicate name": ("entities.tsv", "e4\t", "e3\t", "entities.tsv, line 6: key 'e3' already stands on line 5"),
     "no label": ("entities.tsv", "e1\tEntity 1", "e1", "entities.tsv, line 3: 'e1' has no tab"),
-    "other header": ("entities.tsv", "key\tlabel", "id\tname", "entities.tsv, line 1: 'id\tname'"),
+    "no key": ("entities.tsv", "e1\tEntity 1", "\tEntity 1", "entities.tsv, line 3: '<TAB>Entity 1' has no key"),
 }
 
 
@@ -66,15 +66,15 @@ def test_openke(tmp_path, file, old, new, message):
 
 
 def test_missing_file(place):
-    (place / "graph" / "valid.tsv").unlink()
-    assert "valid.tsv" in refused(place, *TRAIN)
+    (place / "graph" / "train.tsv").unlink()
+    assert "no train.tsv, train.txt or train.csv" in refused(place, *TRAIN)
 
 
 @pytest.mark.parametrize("dataset", ["tsv dataset.folder=nowhere", "db15k", "edges dataset.path=nowhere.tsv"])
 def test_missing_folder_or_file(tmp_path, dataset):
     line = refused(tmp_path, "data", "stats", *f"dataset={dataset}".split())
     assert "nowhere" in line or "data/DB15K" in line
-    assert "no such" in line
+    assert "no such" in line or "DB15K is not there and was not fetched (download=false)" in line
     assert not list(tmp_path.iterdir())
 
 
@@ -235,25 +235,27 @@ CHANGES = {
 @pytest.mark.parametrize(("file", "old", "new", "part"), CHANGES.values(), ids=CHANGES)
 def test_a_graph_that_has_changed(run, file, old, new, part):
     edit(run / "graph" / file, old, new)
-    assert part in refused(run, "evaluate", "checkpoint=run", "device=cpu")
+    assert part in refused(run, "evaluate", "checkpoint=run", "device=cpu", "dataset.folder=graph")
 
 
 def test_features_that_have_changed(run):
     path = run / "graph" / "text.npy"
     np.save(path, np.load(path) + 1)
-    assert "mine has changed since" in (line := refused(run, "evaluate", "checkpoint=run", "device=cpu"))
+    assert "mine has changed since" in (
+        line := refused(run, "evaluate", "checkpoint=run", "device=cpu", "dataset.folder=graph")
+    )
     assert "modality/textual" in line
 
 
 def test_labels_may_change(run):
     edit(run / "graph" / "entities.tsv", "Entity 2", "Second")
-    succeed(run, "evaluate", "checkpoint=run", "device=cpu")
+    succeed(run, "evaluate", "checkpoint=run", "device=cpu", "dataset.folder=graph")
 
 
 def test_an_unfinished_run_of_a_graph_that_has_changed(run):
     (run / "run" / "result.json").unlink()
     edit(run / "graph" / "train.tsv", "e1\tnext\te2\n", "")
-    assert "mine has changed since run/checkpoints/last.ckpt" in refused(run, *TRAIN, "run_dir=run")
+    assert "run/checkpoints/last.ckpt is of other data: train changed since" in refused(run, *TRAIN, "run_dir=run")
     succeed(run, *TRAIN, "run_dir=run", "force=true")
 
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import dhns
@@ -15,6 +16,7 @@ from commands.shell import (
     ENTITIES,
     LABELS,
     MODALITIES,
+    RELATIONS,
     SMALL,
     SPLITS,
     TRAIN,
@@ -26,6 +28,7 @@ from commands.shell import (
     write_graph,
 )
 from dhns.cli import COMMANDS
+from dhns.results.ranks import read_ranks
 from dhns.training.module import LinkPredictionModule
 
 # --- help ----------------------------------------------------------------------------------------------------------
@@ -111,6 +114,26 @@ def test_train_dhns(trained):
     assert (path.parent / result["checkpoint"]).is_file()
 
 
+def test_the_ranks_of_a_run_give_its_metrics(trained):
+    path, result = only_result(trained[0])
+    splits = read_ranks(path.parent / "ranks.npz")
+    assert list(splits) == ["valid", "test"]
+    for split, ranked in splits.items():
+        metrics = result["metrics"][split]
+        assert (1 / ranked.realistic).mean() == pytest.approx(metrics["mrr"])
+        assert (1 / ranked.realistic[ranked.head_side]).mean() == pytest.approx(metrics["head/mrr"])
+        assert (ranked.own == 2).mean() == pytest.approx(metrics["own_above"])
+        names = [RELATIONS[relation] for _, relation, _ in SPLITS[split] for _ in range(2)]
+        assert ranked.relation.tolist() == [sorted(RELATIONS).index(name) for name in names]
+    # ids of entities are those of entities.tsv
+    degree = np.bincount([entity for head, _, tail in SPLITS["train"] for entity in (head, tail)], minlength=ENTITIES)
+    answers = [answer for head, _, tail in SPLITS["test"] for answer in (tail, head)]
+    assert splits["test"].popularity.tolist() == degree[answers].tolist()
+    asked = [entity for head, _, tail in SPLITS["test"] for entity in (head, tail)]
+    same_entity = np.equal.outer(asked, asked)
+    np.testing.assert_array_equal(np.equal.outer(splits["test"].cluster, splits["test"].cluster), same_entity)
+
+
 def test_what_a_run_prints(trained):
     _, printed = trained
     assert "epoch 2/2" in printed
@@ -124,7 +147,8 @@ def test_what_a_run_prints(trained):
 def test_a_run_leaves_nothing_half_written(trained):
     folder, _ = trained
     assert {path.name for path in (folder / "run").iterdir()} == {
-        ".hydra", ".lock", "checkpoints", "hardness.png", "log", "result.json", "train.log",
+        ".hydra", ".lock", "checkpoints", "features", "graph.safetensors", "hardness.png", "log", "ranks.npz",
+        "result.json", "train.log",
     }  # fmt: skip
     assert not [path for path in folder.rglob("*") if ".tmp" in path.name]
     with (folder / "run" / "log" / "version_0" / "metrics.csv").open() as file:
@@ -346,14 +370,14 @@ def test_evaluate_repeats_the_result(trained, split, where):
 
 
 def test_evaluate_is_exact(trained, monkeypatch):
-    from dhns.training import experiment
+    from dhns.training import evaluation
 
     folder, _ = trained
     seen = []
-    rank = experiment.rank_split
-    monkeypatch.setattr(experiment, "rank_split", lambda *a: seen.append(rank(*a)) or seen[-1])
+    rank = evaluation.rank_queries
+    monkeypatch.setattr(evaluation, "rank_queries", lambda *a: seen.append(rank(*a)) or seen[-1])
     succeed(folder, "evaluate", "checkpoint=run", "device=cpu")
-    assert seen == [only_result(folder)[1]["metrics"]["test"]]
+    assert seen[0][0] == only_result(folder)[1]["metrics"]["test"]
 
 
 def test_evaluate_ranks_train_too(trained):
@@ -375,8 +399,8 @@ def answers(folder, *query):
     return cells(succeed(folder, "predict", "checkpoint=run", "device=cpu", *query))
 
 
-@pytest.mark.parametrize("head", ["e0", "Entity 0", "entity 0", "0"])
-@pytest.mark.parametrize("relation", ["next", "1"])
+@pytest.mark.parametrize("head", ["e0", "Entity 0", "entity 0", "id:0"])
+@pytest.mark.parametrize("relation", ["next", "id:1"])
 def test_predict_by_name_key_and_id(trained, head, relation):
     query = (f"head={head}", f"relation={relation}")
     printed = succeed(trained[0], "predict", "checkpoint=run", *query, "k=20")
@@ -416,7 +440,8 @@ def test_predict_k(trained):
 PREDICT = {
     ("head=Entty 10", "relation=next"): "no entity is named 'Entty 10'; did you mean 'Entity 10'",
     ("head=e0", "relation=nxt"): "no relation is named 'nxt'; did you mean 'next'?",
-    ("head=99", "relation=next"): "entity id 99 is out of range; ids go from 0 to 11",
+    ("head=id:99", "relation=next"): "entity id 99 is out of range; ids go from 0 to 11",
+    ("head=7", "relation=next"): "no entity is named '7'; id:7 is the entity of that id, cash ${dollars}",
     ("head=e0",): "1 are given",
     ("head=e0", "relation=next", "tail=e1"): "3 are given",
     (): "0 are given",

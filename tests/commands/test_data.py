@@ -1,4 +1,4 @@
-"""``dhns data download | verify | convert`` from a shell, and labels that look like paths."""
+"""``dhns data`` from a shell, and labels that look like paths."""
 
 import hashlib
 import shutil
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from commands.shell import ENTITIES, MODALITIES, TRAIN, program, refused, succeed
+from commands.shell import ENTITIES, MODALITIES, SMALL, TRAIN, program, refused, succeed
 from dhns.graph.features import read_modality
 from dhns.resources import embedded_dir
 from sources.server import serving
@@ -132,3 +132,89 @@ def test_a_data_set_whose_name_is_a_path_is_refused(place, name):
     assert ended.code == 2
     assert "cannot name a file or folder" in ended.err
     assert tree(place) == before
+
+
+# --- one's own graph -----------------------------------------------------------------------------------------------
+
+
+def lines(printed, start):
+    return [line for line in printed.splitlines() if line.startswith(start)]
+
+
+def test_a_graph_is_called_as_its_folder_or_file_is(place, mirror):
+    (place / "graph").rename(place / "My Graph.v2")
+    rows = "".join(f"e{i}\tr{j}\te{(i * j + i + 1) % 20}\n" for i in range(20) for j in range(1, 5))
+    (place / "list of edges.tsv").write_text(rows)
+    assert "stats of My Graph.v2" in succeed(place, "data", "stats", "dataset=tsv", "dataset.folder='My Graph.v2'")
+    assert "stats of list of edges" in succeed(
+        place, "data", "stats", "dataset=edges", "dataset.path='list of edges.tsv'"
+    )
+    (mirror / "world_flags").rename(place / "flags")
+    assert "stats of flags" in succeed(place, "data", "stats", "dataset=openke", "dataset.folder=flags")
+    for dataset, key in (("tsv", "folder"), ("openke", "folder"), ("edges", "path")):
+        assert f"dataset.{key} is not given" in refused(place, "data", "stats", f"dataset={dataset}")
+    succeed(place, "train", "dataset=tsv", "dataset.folder='My Graph.v2'", *SMALL, "model=transe", "paths.outputs=out")
+    assert [path.name for path in (place / "out").iterdir()] == ["My Graph.v2"]
+
+
+@pytest.mark.parametrize("action", ["stats", "audit"])
+def test_what_was_guessed_or_changed_is_told(place, action):
+    graph = place / "graph"
+    for split in ("train", "test"):
+        path = graph / f"{split}.tsv"
+        path.write_text("Subject\tPredicate\tObject\n" + path.read_text())
+    rows = (graph / "valid.tsv").read_text()
+    (graph / "dev.txt").write_text(rows + rows.splitlines()[0])
+    (graph / "valid.tsv").unlink()
+    printed = succeed(place, "data", action, "dataset=tsv", "dataset.folder=graph", "protocol=clean")
+    assert lines(printed, "note: ") == [
+        "note: dev.txt was taken for the valid triples",
+        "note: train.tsv, test.tsv: the first row, 'Subject Predicate Object', was taken for a header and left out "
+        "(dataset.header=false keeps it)",
+        "note: 1 of 4 validation rows left out: 1 repeats another row (protocol.validation=published keeps all)",
+    ]
+
+
+def test_ids_written_are_the_ids_read(place):
+    mine = ("dataset=tsv", "dataset.folder=graph", "dataset.normalize=false")
+    (place / "graph" / "entities.tsv").rename(place / "labels.tsv")
+    features = "+dataset.modalities.textual=text.npy"
+    assert "text.npy: rows were taken in the order of the sorted names" in succeed(
+        place, "data", "stats", *mine, features
+    )
+    printed = succeed(place, "data", "ids", *mine, "out=graph/entities.tsv")
+    assert "graph/entities.tsv: 12 entities in the order of their ids, 0 to 11" in printed
+    written = (place / "graph" / "entities.tsv").read_text()
+    assert written.splitlines()[:4] == ["key\tlabel", "e0\te0", "e1\te1", "e10\te10"]
+    assert "note: " not in succeed(place, "data", "stats", *mine, features)
+    assert "graph/entities.tsv is there already" in refused(place, "data", "ids", *mine, "out=graph/entities.tsv")
+    assert "say where to write the ids" in refused(place, "data", "ids", *mine)
+    assert "cannot be written" in refused(place, "data", "ids", *mine, "out=nowhere/ids.tsv")
+
+
+def test_ids_of_names_with_tabs_are_refused(tmp_path):
+    (tmp_path / "x.csv").write_text('"a\tb",r,c\nc,r,c\n')
+    where = ("dataset=edges", "dataset.path=x.csv", "dataset.valid_fraction=0", "dataset.test_fraction=0")
+    assert "has a tab or a line end in a name" in refused(tmp_path, "data", "ids", *where, "out=ids.tsv")
+    assert not (tmp_path / "ids.tsv").exists()
+
+
+def test_splits_of_nothing_are_counted(place):
+    for split in ("valid", "test"):
+        (place / "graph" / f"{split}.tsv").write_text("")
+    printed = succeed(place, "data", "stats", "dataset=tsv", "dataset.folder=graph")
+    assert "valid triples" in printed
+    assert "0 rows, 0 distinct" in succeed(place, "data", "audit", "dataset=tsv", "dataset.folder=graph")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("dataset.header=maybe", "dataset.header is 'maybe'; expected auto, true or false"),
+        ("dataset.columns=[head,tail]", "dataset.columns is [head,tail]; expected auto, or head, relation and tail"),
+        ("dataset.columns=head", "dataset.columns is 'head'; expected a list, auto"),
+        ("protocol.in_train_and_test=drop", "protocol.in_train_and_test is 'drop'; expected keep, drop_from_test"),
+    ],
+)
+def test_settings_of_ones_own_graph_are_checked(place, override, message):
+    assert message in refused(place, "data", "stats", "dataset=tsv", "dataset.folder=graph", override)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
-from dhns.cli import _quoted
+from dhns.commands.arguments import quoted as _quoted
 
 
 def received(argument):

@@ -7,7 +7,7 @@ import pytest
 from hydra.utils import get_object
 
 from builders import composed
-from dhns.commands.signatures import imported, written
+from dhns.config.signatures import imported, written
 
 
 def targets(node):
@@ -41,6 +41,12 @@ def test_source_and_object_agree(target):
 def test_most_targets_tell_by_their_source():
     told = [written(target) is not None for target in shipped()]
     assert sum(told) > 0.8 * len(told) > 20
+
+
+@pytest.mark.parametrize("reader", ["read_openke", "read_tsv", "read_edge_list"])
+def test_what_a_package_offers_is_found_in_its_modules(reader):
+    assert written(f"dhns.graph.readers.{reader}").name == reader
+    assert written("dhns.graph.readers.read_nothing") is None
 
 
 def test_others_are_left_to_the_import():

@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from commands.shell import TRAIN, program, refused, results, succeed
-from dhns.sweeps.jobs import Job
+from dhns.experiments.sweeps.jobs import Job
 from dhns.training import experiment
 from dhns.training.module import LinkPredictionModule
 
@@ -129,8 +129,8 @@ def absurd_test_ranks(monkeypatch):
     rank = experiment.rank_split
 
     def rank_split(module, split, *arguments):
-        metrics = rank(module, split, *arguments)
-        return dict.fromkeys(metrics, 1.0) if split == "test" else metrics
+        metrics, ranked = rank(module, split, *arguments)
+        return dict.fromkeys(metrics, 1.0) if split == "test" else metrics, ranked
 
     monkeypatch.setattr(experiment, "rank_split", rank_split)
 

@@ -59,6 +59,36 @@ def test_faults_become_warnings(toy_graph):
     assert "twins features of 6 of 12 entities repeat" in text
 
 
+def test_reversed_pairs_are_warned_of_as_pairs_are(toy_graph):
+    # train has 0 next 1 and 1 next 2: here by next and by previous
+    test = torch.tensor([[1, 0, 0], [2, 1, 1], [11, 2, 0], [11, 2, 1]])
+    warned = "50% of the test rows have a pair that train links the other way round (25% by the same relation)"
+    assert warned in "".join(audit(replace(toy_graph, test=test)).warnings)
+    assert "test rows have a pair" not in "".join(audit(replace(toy_graph, test=test[2:])).warnings)
+
+
+def test_entities_that_nothing_tells_of_are_counted(toy_graph):
+    assert audit(toy_graph).untrained_entities == 0
+    report = audit(replace(toy_graph, modalities={}))
+    assert ("entities with neither training triples nor features", "1") in report.rows()
+    assert any("1 entities have neither training triples nor features" in warning for warning in report.warnings)
+
+
+def test_names_that_differ_by_case(toy_graph):
+    keys = ("e0", "E0", "e 0", "E0 ", *toy_graph.entities.keys[4:])
+    report = audit(replace(toy_graph, entities=Vocabulary("entity", keys, keys)))
+    assert [(part.kind, part.by_case) for part in report.names] == [("entity", 2), ("relation", 0)]
+    told = "2 entity names differ from another only in case, such as 'e0' and 'E0'; they count as different"
+    assert told in report.warnings
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_empty_splits_are_no_fault(toy_graph, split):
+    empty = replace(toy_graph, **{split: torch.empty(0, 3, dtype=torch.int64)})
+    assert (f"{split} triples", "0 rows, 0 distinct, 0 self-loops") in audit(empty).rows()
+    assert statistics(empty).triples[split] == 0
+
+
 def test_modality_coverage(toy_graph):
     visual, textual = audit(toy_graph).modalities
     assert (visual.name, visual.entities, visual.share, visual.distinct_rows) == ("visual", 6, 0.5, 6)

@@ -44,9 +44,43 @@ def test_openke_labels(tmp_path):
     assert graph.entities.labels == ("Paris, France", "the Republic", "NYC", "USA")
 
 
-def test_openke_empty_validation_set(tmp_path):
-    graph = read_openke(write(tmp_path, OPENKE | {"valid2id.txt": "0\n"}), "toy")
-    assert graph.valid.shape == (0, 3)
+@pytest.mark.parametrize("text", ["0\n", "", "\n"])
+def test_openke_empty_held_out_sets(tmp_path, text):
+    graph = read_openke(write(tmp_path, OPENKE | {"valid2id.txt": text, "test2id.txt": text}), "toy")
+    for triples in (graph.valid, graph.test):
+        assert triples.shape == (0, 3)
+        assert triples.dtype == torch.int64
+
+
+def test_openke_in_another_order_of_columns(tmp_path):
+    turned = OPENKE | {f"{split}2id.txt": "1\n1 2 3\n" for split in ("train", "valid", "test")}
+    write(tmp_path, turned | {"relation2id.txt": "3\nr 0\ns 1\nt 2\n"})
+    assert read_openke(tmp_path, "toy", columns=["relation", "head", "tail"]).train.tolist() == [[2, 1, 3]]
+    assert read_openke(tmp_path, "toy", columns=["head", "relation", "tail"]).train.tolist() == [[1, 2, 3]]
+
+
+def test_openke_columns_that_are_left_out_hold_anything(tmp_path):
+    weighted = OPENKE | {f"{split}2id.txt": "2\n0 1 0.5 1\n2 3 high 0\n" for split in ("train", "valid", "test")}
+    write(tmp_path, weighted)
+    message = (
+        r"line 2: 4 columns, expected 3 \(head tail relation\); dataset\.columns=\[head,tail,relation,_\] leaves out"
+    )
+    with pytest.raises(InputError, match=message):
+        read_openke(tmp_path, "toy")
+    graph = read_openke(tmp_path, "toy", columns=["head", "tail", "_", "relation"])
+    assert graph.test.tolist() == [[0, 1, 1], [2, 0, 3]]
+
+
+def test_openke_files_of_names_may_lack_their_number_of_rows(tmp_path):
+    graph = read_openke(write(tmp_path, OPENKE | {"relation2id.txt": "part_of 1\ncapital 0\n"}), "toy")
+    assert graph.relations.keys == ("capital", "part_of")
+
+
+def test_openke_labels_by_name(tmp_path):
+    texts = "France\tthe Republic\nParis\tcapital\tof fashion\n"
+    graph = read_openke(write(tmp_path, OPENKE | {"entity2text.txt": texts}), "toy")
+    assert graph.entities.labels == ("capital", "the Republic", "New York", "USA")
+    assert graph.notes == ("entity2text.txt has no text of 2 of 4 entities; their keys are their labels",)
 
 
 def test_windows_line_ends_and_byte_order_mark(tmp_path):
@@ -62,19 +96,23 @@ def test_windows_line_ends_and_byte_order_mark(tmp_path):
         ("train2id.txt", "4\n0 1 1\n1 0 0\n2 3 1\n", r"train2id\.txt, line 1: says 4 rows, but 3 follow"),
         ("train2id.txt", "0 1 1\n1 0 0\n", r"train2id\.txt, line 1: '0 1 1' is not a number"),
         ("train2id.txt", "2\n0 1 1\n1 0\n", r"train2id\.txt, line 3: 2 columns, expected 3 \(head tail relation\)"),
-        ("train2id.txt", "2\n0 1 1\n\n1 0 0\n", r"train2id\.txt, line 3: 0 columns"),
+        ("train2id.txt", "2\n0 1 1\n\n1 0 0\n", r"train2id\.txt, line 3: the line is blank; remove it"),
         ("train2id.txt", "2\n0 1 1\n1 x 0\n", r"train2id\.txt, line 3: 'x' is not an integer id"),
         ("train2id.txt", "1\n0 1 99999999999999999999\n", r"line 2: '99999999999999999999' is not an integer id"),
         ("train2id.txt", "2\n0 1 1\n1 4 0\n", r"train2id\.txt, line 3: tail id 4 is out of range; .* 0 to 3"),
-        ("train2id.txt", "2\n0 1 1\n0 1 2\n", r"line 3: relation id 2 is out of range; .* 0 to 1.*relation last"),
+        (
+            "train2id.txt",
+            "2\n0 1 1\n0 1 2\n",
+            r"line 3: relation id 2 .* 0 to 1\. The columns are head, tail, relation; ",
+        ),
         ("train2id.txt", "1\n-1 1 1\n", r"line 2: head id -1 is out of range"),
         ("train2id.txt", "0\n", r"train2id\.txt: no training triples"),
-        ("test2id.txt", "", r"test2id\.txt: the file is empty"),
+        ("train2id.txt", "", r"train2id\.txt: the file is empty"),
         ("valid2id.txt", b"1\n0 1 \xff\n", r"valid2id\.txt, line 2: not UTF-8"),
         ("entity2id.txt", "4\nA 0\nB 1\nC 2\nA 3\n", r"line 5: entity name 'A' already stands on line 2"),
         ("entity2id.txt", "4\nA 0\nB 1\nC 2\nD 2\n", r"line 5: entity id '2' already stands on line 4"),
         ("entity2id.txt", "4\nA 1\nB 2\nC 3\nD 4\n", r"line 5: entity id 4 is out of range; .* 0 to 3"),
-        ("entity2id.txt", "4\nA 0\nB 1\nC 2\n3\n", r"entity2id\.txt, line 5: 1 columns, expected 2 \(name id\)"),
+        ("entity2id.txt", "4\nA 0\nB 1\nC 2\n3\n", r"entity2id\.txt, line 5: 1 column, expected 2 \(name id\)"),
         ("entity_labels.tsv", "0\tA\n", r"entity_labels\.tsv, line 1: .* the header must be 'id<TAB>label'"),
         ("entity_labels.tsv", "id\tlabel\n0 A\n", r"entity_labels\.tsv, line 2: '0 A' has no tab"),
         ("entity_labels.tsv", "id\tlabel\n0\tA\n", r"entity_labels\.tsv: 1 labels, but entity2id\.txt has 4 rows"),
@@ -92,7 +130,14 @@ def test_openke_missing_files(tmp_path):
         read_openke(tmp_path / "nowhere", "toy")
     write(tmp_path, OPENKE)
     (tmp_path / "test2id.txt").unlink()
-    with pytest.raises(InputError, match=r"test2id\.txt not found; the folder needs entity2id\.txt, relation2id\.txt"):
+    message = r"test2id\.txt not found; the folder needs entity2id\.txt, relation2id\.txt.* has the one line 0"
+    with pytest.raises(InputError, match=message):
+        read_openke(tmp_path, "toy")
+    (tmp_path / "entity2id.txt").unlink()
+    with pytest.raises(InputError, match=r"entity2id\.txt, test2id\.txt not found.*; it holds relation2id\.txt"):
+        read_openke(tmp_path, "toy")
+    (tmp_path / "train.txt").touch()
+    with pytest.raises(InputError, match="dataset=tsv reads triples of names"):
         read_openke(tmp_path, "toy")
 
 
@@ -152,10 +197,14 @@ def test_tsv_vocabulary_files_fix_ids_and_add_entities(tmp_path):
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("train.tsv", "A\tr\tB\nA r C\n", r"train\.tsv, line 2: 1 columns, expected 3 \(head relation tail\)"),
-        ("train.tsv", "A\tr\tB\nA\t\tC\n", r"train\.tsv, line 2: 2 columns"),
+        (
+            "train.tsv",
+            "A\tr\tB\nA r C\n",
+            r"train\.tsv, line 2: columns separated by spaces",
+        ),
+        ("train.tsv", "A\tr\tB\nA\t\tC\n", r"train\.tsv, line 2: column 2 \(relation\) is empty"),
         ("train.tsv", "head\trelation\ttail\n", r"train\.tsv: no triples after the header"),
-        ("valid.tsv", "\n", r"valid\.tsv: the file is empty"),
+        ("train.tsv", "\n", r"train\.tsv: the file is empty"),
         ("entities.tsv", "key\tlabel\nUSA\tUSA\n", r"train\.tsv, line 1: entity 'Paris' is not in the file"),
         ("relations.tsv", "key\tlabel\npart of\tx\n", r"train\.tsv, line 3: relation 'capital' is not in the file"),
         ("relations.tsv", "key\tlabel\nr\tx\nr\ty\n", r"relations\.tsv, line 3: key 'r' already stands on line 2"),
@@ -183,7 +232,7 @@ def test_edge_list_bad_input(tmp_path):
     with pytest.raises(InputError, match=r"none\.tsv: no such file"):
         read_edge_list(tmp_path / "none.tsv", "x")
     (tmp_path / "x.tsv").write_text("a\tr\tb\na,r,b\n")
-    with pytest.raises(InputError, match=r"x\.tsv, line 2: 1 columns"):
+    with pytest.raises(InputError, match=r"x\.tsv, line 2: columns separated by commas"):
         read_edge_list(tmp_path / "x.tsv", "x")
 
 

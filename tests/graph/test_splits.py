@@ -71,6 +71,16 @@ def test_last_triples_of_entities_and_relations_stay_in_train(seed):
     assert_supported(train, held_out)
 
 
+def test_triples_that_must_stay_keep_their_pair_in_train():
+    triples = random_triples(200)
+    stays = torch.arange(len(triples)) % 3 == 0
+    held_out = split_keeping_support(triples, (0.2,), seed=0, stays=stays)[1]
+    assert len(held_out) > 0
+    assert not pairs(triples[stays]) & pairs(held_out)
+    freely = split_keeping_support(triples, (0.2,), seed=0)[1]
+    assert torch.equal(split_keeping_support(triples, (0.2,), seed=0, stays=stays & ~stays)[1], freely)
+
+
 def test_no_triple_can_be_held_out():
     with pytest.raises(InputError, match=r"no triple of 3 could be held out for a share of 0\.4"):
         split_keeping_support(torch.tensor([[0, 0, 1], [0, 0, 2], [0, 0, 3]]), (0.4,), seed=0)

@@ -10,12 +10,12 @@ from dhns.encoders.projected_views import ProjectedViews
 from dhns.encoders.structural import StructuralEncoder
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import Modality
+from dhns.models.batch import score_negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.mans import MANS
 from dhns.randomness import stream
 from dhns.scorers.transe import TransE
 from dhns.scorers.view_energies import ViewEnergies
-from dhns.training.scoring import score_negatives
 
 DONORS = {0, 2, 4, 6, 8, 10}  # entities of the toy graph with an image
 

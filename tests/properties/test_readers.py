@@ -115,14 +115,54 @@ def test_edge_list(content):
         graph_or_refusal(read_edge_list, folder, Path(folder, "edges.tsv"))
 
 
+SPLIT_ROWS = st.tuples(TRIPLES, TRIPLES, TRIPLES)
+
+
+def tables(splits, line_end="\n", ends=1):
+    """The files of splits of named triples."""
+    texts = [line_end.join("\t".join(row) for row in rows) + ends * line_end for rows in splits]
+    return dict(zip(TSV_FILES, texts, strict=True))
+
+
 @quick
-@given(splits=st.tuples(TRIPLES, TRIPLES, TRIPLES), line_end=st.sampled_from(["\n", "\r\n"]), ends=st.integers(0, 2))
+@given(splits=SPLIT_ROWS, line_end=st.sampled_from(["\n", "\r\n"]), ends=st.integers(0, 2))
 @counted("triples of names, written and read")
 def test_names_come_back(splits, line_end, ends):
-    texts = [line_end.join("\t".join(row) for row in rows) + ends * line_end for rows in splits]
-    with written(dict(zip(TSV_FILES, texts, strict=True))) as folder:
-        graph = read_tsv(folder, "any")
+    with written(tables(splits, line_end, ends)) as folder:
+        graph = read_tsv(folder, "any", header=False, columns=["head", "relation", "tail"])
     assert [named(graph, split) for split in SPLITS] == [list(rows) for rows in splits]
+
+
+WORDS = st.sampled_from(["head", "h", "relation", "r", "tail", "t", "type", "from", "to", "a", "b"])
+WORDED = st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=4)
+
+
+@quick
+@given(splits=SPLIT_ROWS | st.tuples(WORDED, WORDED, WORDED))
+@counted("triples of names, written and read with headers looked for")
+def test_a_header_is_left_out_only_if_it_shares_no_name_with_a_triple(splits):
+    with written(tables(splits)) as folder:
+        try:
+            graph = read_tsv(folder, "any")
+        except InputError as error:  # nothing follows the header of train, or two headers name columns in other orders
+            message = str(error)
+        else:
+            check_what_was_left_out(graph, splits)
+            return
+    assert "no triples after the header" in message or "its header says" in message
+
+
+def check_what_was_left_out(graph, splits):
+    """Only first rows were, and only those that a note quotes and whose names are of no triple."""
+    kept = [named(graph, split) for split in SPLITS]
+    if not any(note.startswith("columns as in the header") for note in graph.notes):
+        assert kept == [list(rows[len(rows) - len(found) :]) for rows, found in zip(splits, kept, strict=True)]
+    names = {name for rows in kept for row in rows for name in row}
+    for rows, found in zip(splits, kept, strict=True):
+        assert len(rows) - len(found) in (0, 1)
+        if len(found) < len(rows) and rows[0] != ("head", "relation", "tail"):
+            assert names.isdisjoint(rows[0])
+            assert any(f"'{' '.join(rows[0])}'" in note for note in graph.notes)
 
 
 @quick

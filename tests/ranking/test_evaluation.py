@@ -74,6 +74,18 @@ def test_both_sides_are_ranked_among_unknown_triples(graph, known, metric):
     assert metrics["head/mrr"] == pytest.approx(sum(expected[1::2]) / 25)
 
 
+def test_the_own_entity_of_a_query_is_compared_where_it_competes(graph, known, metric):
+    table, expected = Table(), []
+    rank_triples(table.all, graph.test, known, metric)
+    triples = {tuple(row) for row in graph.triples("train", "valid", "test").tolist()}
+    for h, r, t in graph.test.tolist():
+        for loop in ((h, r, h), (t, r, t)):
+            difference = float(table.scores[loop] - table.scores[h, r, t])
+            expected.append(0 if loop in triples else (difference > 0) + (difference >= 0))
+    assert metric.distinct_records().own.tolist() == expected
+    assert {0, 1, 2} == set(expected)
+
+
 def test_negative_scores_rank_like_shifted_ones(graph, known, metric):
     """torchmetrics' own RetrievalMRR drops scores below zero."""
     table = Table()

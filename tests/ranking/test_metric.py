@@ -20,6 +20,7 @@ RANKS = Ranks(
     optimistic=torch.tensor([1, 2, 1, 4, 1, 5]),
     pessimistic=torch.tensor([1, 2, 2, 4, 3, 5]),
     candidates=torch.tensor([5, 4, 5, 5, 3, 5]),
+    own=torch.tensor([0, 2, 1, 2, 0, 2]),
 )
 QUERY = torch.tensor([0, 1, 2, 0, 1, 2])
 # By hand, realistic: tails 1, 2, 1.5; heads 4, 2, 5.
@@ -66,6 +67,7 @@ def test_the_worked_example():
         "unseen/queries": 2,
         "seen/mr": 9 / 4,
         "seen/queries": 4,
+        "own_above": 3 / 6,
     }
     assert {key: metrics[key] for key in expected} == pytest.approx(expected, abs=1e-12)
 
@@ -109,7 +111,7 @@ def test_a_metric_without_queries_is_empty():
 def test_without_rivals_there_is_no_amri():
     metric = new_metric()
     one = torch.tensor([1])
-    metric.update(TRIPLES[:1], HEAD_SIDE[:1], Ranks(one, one, one), QUERY[:1])
+    metric.update(TRIPLES[:1], HEAD_SIDE[:1], Ranks(one, one, one, 0 * one), QUERY[:1])
     metrics = metric.compute()
     assert metrics["mrr"] == 1
     assert "amri" not in metrics
@@ -148,6 +150,15 @@ def test_processes_merge_by_concatenation_and_their_padding_counts_once():
     record(first, [0]), record(first, [1, 2])
     assert first.compute() == record(new_metric()).compute()
     assert len(first.records) == 2, "compute leaves the process its own records"
+
+
+def test_records_are_those_of_each_query_once_in_the_order_of_the_split():
+    metric = record(record(new_metric(), [5, 0, 3]), [1, 4, 2, 0])
+    records = metric.distinct_records()
+    assert records.query.tolist() == [0, 0, 1, 1, 2, 2]
+    assert records.head_side.tolist() == [0, 1] * 3
+    assert records.optimistic.tolist() == [1, 4, 2, 1, 1, 5]
+    assert len(new_metric().distinct_records().query) == 0
 
 
 def test_reset_forgets():

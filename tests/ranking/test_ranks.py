@@ -62,7 +62,7 @@ def test_ranks_equal_those_of_a_loop_over_candidates(problem, block_cells):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranks_module, "BLOCK_CELLS", block_cells)
         ranks = filtered_ranks(*problem)
-    assert torch.stack(ranks, dim=1).tolist() == slow_ranks(*problem).tolist()
+    assert torch.stack(ranks[:3], dim=1).tolist() == slow_ranks(*problem).tolist()
     assert all(column.dtype == torch.int64 for column in ranks)
     assert torch.equal(problem[0], scores_before)
 
@@ -90,7 +90,7 @@ def test_equal_scores_rank_in_the_middle_of_what_the_filter_leaves():
 
 def test_a_batch_without_queries_has_no_ranks():
     ranks = filtered_ranks(torch.empty(0, 5), NOTHING, NOTHING, NOTHING)
-    assert [len(column) for column in ranks] == [0, 0, 0]
+    assert [len(column) for column in ranks] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])

@@ -8,12 +8,12 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from dhns.commands.app import register_resolvers
+from dhns.config.identity import config_hash
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
-from dhns.reproduction.cells import table_cells
-from dhns.reproduction.cluster import multirun_command
+from dhns.experiments.reproduction.cells import table_cells
+from dhns.experiments.reproduction.cluster import multirun_commands
 from dhns.resources import conf_dir
-from dhns.results.config_hash import config_hash
 from reproduction.fakes import store
 
 TABLE = ("table='2'", "datasets=[world_flags]", "budget=smoke")
@@ -103,7 +103,7 @@ def test_what_is_not_there_is_refused(override, message):
 
 
 def test_a_row_that_has_no_file_is_refused_where_it_is_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("dhns.reproduction.cells.conf_dir", lambda: tmp_path)
+    monkeypatch.setattr("dhns.experiments.reproduction.cells.conf_dir", lambda: tmp_path)
     (tmp_path / "experiment" / "table2" / "world_flags").mkdir(parents=True)
     with pytest.raises(InputError, match="table 2 has no experiment file on world_flags for transe"):
         cells_of("rows=[transe]")
@@ -117,7 +117,8 @@ def test_the_command_for_a_cluster_names_what_is_missing(monkeypatch, tmp_path):
     for run in cells[0].runs:
         store(run, 0.5)
     store(cells[1].runs[0], 0.5)
-    data, folder, *command = shlex.split(multirun_command(cells))
+    (line,) = multirun_commands(cells)
+    data, folder, *command = shlex.split(line)
     assert (data, folder) == ("DHNS_DATA=data", f"DHNS_OUTPUTS={outputs}")
     assert command[:3] == ["dhns", "train", "--multirun"]
     parsed = {
@@ -127,7 +128,29 @@ def test_the_command_for_a_cluster_names_what_is_missing(monkeypatch, tmp_path):
     assert parsed["seed"] == 1
     assert (parsed["scorer.dim"], parsed["budget"], parsed["protocol"]) == (7, "smoke", "clean")
     store(cells[1].runs[1], 0.5)
-    assert multirun_command(cells) == "# nothing is missing"
+    assert multirun_commands(cells) == ["# nothing is missing"]
+
+
+def test_features_are_settings_of_the_runs(monkeypatch):
+    monkeypatch.setenv("DHNS_DATA", "data")
+    monkeypatch.setenv("DHNS_OUTPUTS", "outputs")
+    table = composed("reproduce", "table='2'", "datasets=[mkg_w,world_flags]", "rows=[rotate]")
+    named, official = table_cells(table), table_cells(table, {"mkg_w": "official"})
+    assert official[1].runs == named[1].runs, "the other data set has what it names"
+    (run,) = official[0].runs
+    assert run.folder != named[0].runs[0].folder
+    assert dict(composed("train", *run.overrides).dataset.modalities) == {
+        "textual": "textual-official.safetensors",
+        "visual": "visual-official.safetensors",
+    }
+    assert [line.split()[6] for line in multirun_commands(official)] == ["features=official", "protocol=clean"]
+
+
+def test_label_features_are_those_that_the_benchmarks_name():
+    """The stored results are of these settings."""
+    for dataset in ("db15k", "mkg_w", "mkg_y"):
+        named = composed("train", f"dataset={dataset}")
+        assert config_hash(composed("train", f"dataset={dataset}", "features=label")) == config_hash(named)
 
 
 def test_settings_of_a_table_are_plain():

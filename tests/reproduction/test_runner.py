@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from dhns.reproduction.cells import distinct_runs
-from dhns.reproduction.jobs import run_all, train_command
-from dhns.reproduction.runner import run_missing
+from dhns.experiments.reproduction.cells import distinct_runs
+from dhns.experiments.reproduction.jobs import run_all, train_command
+from dhns.experiments.reproduction.runner import run_missing, unfinished
 from reproduction.driver import NAMES, cells
 from reproduction.fakes import cell, run, starts, store, told, training
 
@@ -86,6 +86,34 @@ def test_a_failed_run_is_recorded_and_the_others_go_on(tmp_path):
     assert table[2].runs[0].done
 
 
+def test_a_reason_is_told_once(tmp_path):
+    table = [cell(tmp_path, name) for name in ("a", "b", "c")]
+    for failing in table:
+        told(failing.runs[0], "fail", f"error: {'no features' if failing.label != 'c' else 'another'}\n")
+    lines = [line.partition(" (")[0] for line in printed(table, 1, training)]
+    assert lines[1:] == [
+        "a, Toy, seed 0: failed: no features",
+        "b, Toy, seed 0: failed as a, Toy",
+        "c, Toy, seed 0: failed: another",
+    ]
+
+
+def test_runs_without_a_result_are_told_by_their_reason(tmp_path):
+    failing = [cell(tmp_path, f"f{number}") for number in range(10)]
+    for one in failing:
+        told(one.runs[0], "failure.json", json.dumps({"reason": "no features"}))
+    others = [cell(tmp_path, "a", dataset="Absent"), cell(tmp_path, "new"), cell(tmp_path, "done")]
+    store(others[2].runs[0], 0.5)
+    told(others[2].runs[0], "failure.json", json.dumps({"reason": "of an earlier attempt"}))
+    assert list(unfinished([*failing, *others], {"Absent"})) == [
+        f"without a result: {'; '.join(f'f{number}, Toy, seed 0' for number in range(8))}; and 2 more",
+        "  no features",
+        "without a result: a, Absent, seed 0",
+        "  Absent is not there",
+        "without a result: new, Toy, seed 0",
+    ]
+
+
 def test_a_failed_run_is_tried_again(tmp_path):
     table = [cell(tmp_path, "a")]
     (failing,) = table[0].runs
@@ -127,7 +155,7 @@ def test_so_many_jobs_at_a_time_and_no_more(tmp_path):
 
 @pytest.mark.parametrize(("jobs", "given", "expected"), [(1, None, 6), (4, None, 1), (9, None, 1), (1, "5", 5)])
 def test_jobs_share_the_processors(tmp_path, monkeypatch, jobs, given, expected):
-    monkeypatch.setattr("dhns.reproduction.jobs._processors", lambda: 6)
+    monkeypatch.setattr("dhns.experiments.reproduction.jobs._processors", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if given:
         monkeypatch.setenv("OMP_NUM_THREADS", given)

@@ -2,14 +2,19 @@
 
 import csv
 import importlib.util
+import json
 import statistics
 from pathlib import Path
 
 import pytest
 
 from builders import composed
+from dhns.results.comparison import compare
+from dhns.results.comparison_tables import comparison_table
+from dhns.results.export import as_csv
 from dhns.results.missing import by_missing
 from dhns.results.store import find_results, read_result
+from dhns.results.systems import data_sets
 from dhns.results.tables import missing_table, show
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,6 +47,40 @@ def test_the_page_of_missing_modalities_has_the_table_of_its_runs(folder, capsys
     table = "\n".join(line.rstrip() for line in capsys.readouterr().out.strip().splitlines())
     page = (REPOSITORY / "docs" / "missing-modalities.md").read_text(encoding="utf-8")
     assert table in page, f"paste what dhns curves runs=results/missing/{folder} markdown=true prints"
+
+
+@pytest.fixture(scope="module")
+def stored():
+    """All results of the repository, by folder."""
+    composed()
+    found = find_results(REPOSITORY / "results")
+    folders = {}
+    for path, result in found:
+        for folder in path.relative_to(REPOSITORY).parents[1:-1]:
+            folders.setdefault(folder, []).append((path, result))
+    assert len(found) > 250
+    assert len(folders) > 100
+    return folders
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_every_folder_of_results_makes_a_table(stored, split):
+    """Each run is in one row, counts once, and shares its data set with those on the same splits alone."""
+    for folder, found in stored.items():
+        comparisons = [compare(data) for data in data_sets(found, split)]
+        systems = [system for comparison in comparisons for system in comparison.data.systems]
+        runs = [(*row, seed) for row in map(identity, systems) for seed in row[-1]]
+        kept = {(result["dataset"], result["config_hash"], result["seed"]) for _, result in found}
+        assert len(runs) == len(set(runs)) == len(kept), folder
+        assert comparison_table(comparisons).row_count == len(systems) + len(comparisons), folder
+        assert len(as_csv(comparisons).splitlines()) == 1 + 4 * len(systems), folder
+
+
+def identity(system):
+    datasets = {result["dataset"] for result in system.runs.values()}
+    prints = {json.dumps(result["fingerprints"], sort_keys=True) for result in system.runs.values()}
+    assert len(datasets) == len(prints) == 1
+    return (*datasets, *prints, system.title, tuple(system.seeds))
 
 
 @pytest.mark.parametrize("file", measured.tables(), ids=lambda path: "/".join(path.parts[-3:-1]))

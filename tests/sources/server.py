@@ -3,6 +3,7 @@
 import contextlib
 import re
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +21,7 @@ class Server:
     status: int | None = None  # answered in place of the file
     shift: int = 0  # added to the first byte that Content-Range names
     chunked: bool = False  # says no length
+    delay: float = 0  # seconds before each answer
     requests: list = field(default_factory=list)
 
 
@@ -32,6 +34,7 @@ def serving(folder, **behaviour):
         def do_GET(self):
             wanted = self.headers.get("Range")
             server.requests.append((unquote(self.path), wanted))
+            time.sleep(server.delay)
             path = server.folder / unquote(self.path).lstrip("/")
             if server.status or not path.is_file():
                 self.send_error(server.status or 404)

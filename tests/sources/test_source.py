@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from dhns.commands.app import register_resolvers
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.graph.readers import OPENKE_FILES
 from dhns.resources import conf_dir, embedded_dir
@@ -90,8 +90,8 @@ def test_checks_tell_missing_from_different(mirror):
 
 def test_all_files_are_fetched_and_then_left_alone(mirror, tmp_path):
     with serving(mirror) as server:
-        first = download(source(), Web("SET", server.url), tmp_path / "data")
-        second = download(source(), Web("SET", server.url), tmp_path / "data")
+        first = download(source().files, Web("SET", server.url), tmp_path / "data")
+        second = download(source().files, Web("SET", server.url), tmp_path / "data")
     assert set(texts(first).values()) == {"fetched and verified"}
     assert set(texts(second).values()) == {"already there"}
     assert len(server.requests) == 3
@@ -101,7 +101,7 @@ def test_all_files_are_fetched_and_then_left_alone(mirror, tmp_path):
 
 def test_one_file_that_fails_does_not_stop_the_others(mirror, tmp_path):
     (mirror / "SET" / "a.txt").write_bytes(b"FIRST")
-    outcomes = download(source(), Folder("SET", mirror), tmp_path / "data")
+    outcomes = download(source().files, Folder("SET", mirror), tmp_path / "data")
     assert [outcome.present for outcome in outcomes] == [False, True, True]
     lines = "\n".join(by_hand(outcomes, tmp_path / "data"))
     assert hashlib.sha256(b"FIRST").hexdigest() in lines
@@ -113,14 +113,14 @@ def test_a_file_of_other_content_is_not_overwritten(mirror, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "b.txt").write_bytes(b"my own")
-    outcome = download(source(), Folder("SET", mirror), folder)[1]
+    outcome = download(source().files, Folder("SET", mirror), folder)[1]
     assert outcome.failed
     assert "has other content (6 bytes" in outcome.text
     assert (folder / "b.txt").read_bytes() == b"my own"
 
 
 def test_what_is_published_nowhere_is_left_to_a_person(tmp_path):
-    outcomes = download(source(by_hand="ask the authors"), Web("SET"), tmp_path / "data")
+    outcomes = download(source(by_hand="ask the authors").files, Web("SET"), tmp_path / "data")
     assert [outcome.failed for outcome in outcomes] == [True, True, False]  # the last is optional
     lines = list(by_hand(outcomes, tmp_path / "data"))
     assert lines.count("    from    ask the authors") == 3
@@ -130,7 +130,7 @@ def test_what_is_published_nowhere_is_left_to_a_person(tmp_path):
 def test_a_folder_that_cannot_be_written_to_is_named(mirror, tmp_path):
     (tmp_path / "data").write_text("a file where a folder should be", encoding="utf-8")
     with pytest.raises(InputError, match=r"data: File exists"):
-        download(source(), Folder("SET", mirror), tmp_path / "data")
+        download(source().files, Folder("SET", mirror), tmp_path / "data")
 
 
 @pytest.mark.parametrize(

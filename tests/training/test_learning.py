@@ -10,7 +10,7 @@ from builders import composed
 from dhns.data.datamodule import TripleDataModule
 from dhns.graph.load import load_graph
 from dhns.resources import conf_dir
-from dhns.training.experiment import rank_split
+from dhns.training.evaluation import rank_split
 from dhns.training.module import LinkPredictionModule
 
 FOLDER = conf_dir() / "experiment"
@@ -43,14 +43,14 @@ def learn(tmp_path, *overrides):
     if "_target_" in config.negatives:
         config.negatives.num_negatives = 16
     module = LinkPredictionModule(OmegaConf.to_container(config, resolve=False), embedded_graph())
-    before, losses = rank_split(module, "valid")["mrr"], Losses()
+    before, losses = rank_split(module, "valid")[0]["mrr"], Losses()
     module.train()
     trainer = pl.Trainer(
         accelerator="cpu", max_epochs=EPOCHS, callbacks=[losses], logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, limit_val_batches=0, default_root_dir=tmp_path,
     )  # fmt: skip
     trainer.fit(module, TripleDataModule(module.graph, 256, 0, by_query=module.sampler is None))
-    return losses.values, before, rank_split(module, "valid")["mrr"]
+    return losses.values, before, rank_split(module, "valid")[0]["mrr"]
 
 
 def check(losses, before, after):

@@ -3,83 +3,100 @@
 from __future__ import annotations
 
 import difflib
-import inspect
-import types
-import typing
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, get_type_hints
 
-from hydra.utils import get_object
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from dhns.commands.signatures import Signature, imported, written
+from dhns.config.own_settings import OWN
+from dhns.config.signatures import Signature, imported, written
+from dhns.config.trainer_settings import REFUSED, TrainerSettings
+from dhns.config.values import check_leaves, check_value
 from dhns.errors import InputError
 
 _SPECIAL = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
-_PLAIN: dict[str, Any] = {
-    "budget": Literal["smoke", "short", "full"],
-    "seed": int,
-    "data.batch_size": int,
-    "data.valid_triples": int | None,
-    "stopping.patience": int | None,
-    "reciprocal": bool,
-    "force": bool,
-    "progress": bool,
-    "k": int,
-    "batch_size": int,
-    "dtype": Literal["float16", "float32"],
-    "when_unreadable": Literal["stop", "skip"],
-    "jobs": int,
-    "render_only": bool,
-    "print_jobs": bool,
+_ABSENT = object()
+_TRAINER = get_type_hints(TrainerSettings, include_extras=True)
+_BUILT = (
+    "scorer", "negatives", "loss", "regularizer", "diffheg", "optimization", "acceleration", "protocol", "missing",
+)  # fmt: skip
+"""Groups whose nodes make objects of their values alone, unless they are partial: those need the graph."""
+_NEEDED = frozenset({"protocol", "scorer", "encoder", "loss", "optimization", "image_encoder", "text_encoder"})
+_EMPTY = {
+    "negatives": "negatives=all draws nothing",
+    "missing": "missing=none takes nothing away",
+    "regularizer": "regularizer=none adds nothing",
+    "logger": "logger=none writes nothing",
 }
-_COUNTS = ("scorer.dim", "negatives.num_negatives", "data.batch_size")
-"""At least 1, where they are given."""
+"""What the empty file of a group does."""
 
 
 def check_settings(config: DictConfig) -> None:
-    """Check names and plain values of all settings.
+    """Check names and values of all settings, as far as they tell without the data.
 
     Raises:
-        InputError: a ``_target_`` cannot be imported or has no argument of that name, or a value is not what the
-            annotation of its argument admits (a number, a switch, or one of some words).
+        InputError: a ``_target_`` cannot be imported or has no argument of that name, a value is not what the
+            annotation of its argument admits (a number of a range, a switch, one of some words), or the object that
+            is made of it refuses it.
     """
-    for key, expected in _PLAIN.items():
-        if (value := OmegaConf.select(config, key, default=inspect.Parameter.empty)) is not inspect.Parameter.empty:
-            _check_value(key, value, expected)
-    nodes = {
-        name: OmegaConf.to_container(config[name], resolve=True, throw_on_missing=False)
-        for name in map(str, config)
-        if name != "hydra" and OmegaConf.is_config(config._get_node(name))
-    }
+    # first, as others are made of them
+    for key, expected in OWN.items():
+        if (value := OmegaConf.select(config, key, default=_ABSENT)) is not _ABSENT:
+            check_value(key, _plain(value), expected)
+    nodes = {name: _plain(config[name]) for name in map(str, config) if OmegaConf.is_config(config._get_node(name))}
+    nodes.pop("hydra", None)
+    for name, node in nodes.items():
+        check_leaves(name, node)
+    if trainer := nodes.get("trainer"):
+        _check_trainer(trainer, nodes)
     # what the source tells is told before anything is imported
     for look_up in (written, _import):
         for name, node in nodes.items():
             _check_node(name, node, look_up)
-    for key in _COUNTS:
-        value = OmegaConf.select(config, key)
-        if isinstance(value, int) and value < 1:
-            raise InputError(f"{key} is {value}; at least 1 is needed")
-    if settings := OmegaConf.select(config, "trainer"):
-        import pytorch_lightning as pl
-
-        _check_call("trainer", imported(pl.Trainer), settings)
-    if (negatives := config.get("negatives")) and "_target_" not in negatives:
-        raise InputError(
-            f"negatives=all draws nothing, so negatives.{next(iter(negatives))} means nothing; leave it out, or choose "
-            "a sampler"
-        )
-    if (missing := config.get("missing")) and "_target_" not in missing:
-        raise InputError(
-            f"missing=none takes nothing away, so missing.{next(iter(missing))} means nothing; leave it out, or choose "
-            "a strategy"
-        )
-    if config.get("diffheg"):
+    for name, node in nodes.items():
+        _check_choice(name, node)
+    if nodes.get("diffheg"):
         _check_generator(config)
+    for name in _BUILT:
+        _build(name, nodes.get(name))
+    if trainer:
+        from dhns.training.trainer import make_trainer
+
+        validated = OmegaConf.select(config, "protocol.select") != "last_epoch"
+        make_trainer(trainer, validated, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _check_trainer(settings: Mapping[str, Any], nodes: Mapping[str, Any]) -> None:
+    for name in settings:
+        if name in REFUSED:
+            raise InputError(f"trainer.{name} cannot be set: {REFUSED[name]}")
+    _check_call("trainer", Signature("Trainer", list(_TRAINER), False, _TRAINER), settings)
+    for name in ("max_epochs", "check_val_every_n_epoch"):
+        if name not in settings:
+            raise InputError(f"trainer.{name} is not given; add trainer.{name}=NUMBER")
+    if isinstance(settings.get("strategy"), dict) and (nodes.get("optimization") or {}).get("sparse"):
+        raise InputError("trainer=ddp averages whole gradients, and optimization.sparse=true has others; leave one out")
+
+
+def _check_choice(name: str, node: Any) -> None:
+    """Refuse a node without a target where one is needed, or where it would go unseen."""
+    if not isinstance(node, dict) or "_target_" in node:
+        return
+    if node and name in _EMPTY:
+        raise InputError(
+            f"{_EMPTY[name]}, so {name}.{next(iter(node))} means nothing; leave it out, or choose another {name}"
+        )
+    if name in _NEEDED:
+        raise InputError(f"{name} has no _target_; choose one of the files of conf/{name}")
 
 
 def _check_generator(config: DictConfig) -> None:
-    from dhns.diffheg.levels import HardnessLevel
+    from dhns.generators.levels import HardnessLevel
 
     ablated, diffheg = config.get("ablated"), config.diffheg
     if not OmegaConf.select(config, "diffheg.generator._target_"):
@@ -125,37 +142,26 @@ def _check_call(key: str, signature: Signature, arguments: Mapping[Any, Any]) ->
             hint = f"did you mean {key}.{near[0]}?" if near else f"there are {', '.join(signature.arguments)}"
             raise InputError(f"{key}.{name} is no setting of {signature.name}; {hint}")
         if name in signature.hints:
-            _check_value(f"{key}.{name}", value, signature.hints[name])
+            check_value(f"{key}.{name}", value, signature.hints[name])
 
 
-def _check_value(key: str, value: Any, expected: Any) -> None:
-    """Check a plain value against a plain annotation; anything else is left to the constructor."""
-    kinds = _alternatives(expected)
-    if value == "???" or OmegaConf.is_config(value) or isinstance(value, list | dict):
+def _build(key: str, node: Any) -> None:
+    """Make what a complete node describes, for what its constructor has to say."""
+    if isinstance(node, list):
+        for index, child in enumerate(node):
+            _build(f"{key}[{index}]", child)
+    if not isinstance(node, dict):
         return
-    if not all(kind in (int, float, bool, str, type(None)) or typing.get_origin(kind) is Literal for kind in kinds):
+    if "_target_" not in node or node.get("_partial_"):
+        for name, child in node.items():
+            _build(f"{key}.{name}", child)
         return
-    if not any(_admits(kind, value) for kind in kinds):
-        words = dict.fromkeys(word for kind in kinds for word in _words(kind))
-        shown = {None: "null", True: "true", False: "false"}.get(value, repr(value))
-        raise InputError(f"{key} is {shown}; expected {', '.join(words)}")
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return [kind for part in typing.get_args(annotation) for kind in _alternatives(part)]
-    return [annotation]
-
-
-def _admits(kind: Any, value: Any) -> bool:
-    if typing.get_origin(kind) is Literal:
-        return value in typing.get_args(kind)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-
-
-def _words(kind: Any) -> list[str]:
-    if typing.get_origin(kind) is Literal:
-        return [str(word) for word in typing.get_args(kind)]
-    return [{int: "an integer", float: "a number", bool: "true or false", str: "a text"}.get(kind, "null")]
+    try:
+        instantiate(node)
+    except Exception as error:
+        cause: BaseException = error
+        while not isinstance(cause, InputError) and cause.__cause__ is not None:
+            cause = cause.__cause__
+        if isinstance(cause, InputError):
+            raise InputError(str(cause)) from error
+        raise InputError(f"{key} does not work: {cause}") from error

@@ -9,7 +9,9 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from dhns.commands.app import app
+from dhns.commands.data_first import data_first
 from dhns.errors import InputError
+from dhns.graph.inputs import data_folder
 from dhns.results.tables import show, two_columns
 
 if TYPE_CHECKING:
@@ -17,10 +19,23 @@ if TYPE_CHECKING:
     from dhns.sources.source import Source
 
 
-@app("data")
+def _graph_first(config: DictConfig) -> None:
+    """Have the data set there, unless that is what the action itself is about."""
+    if not OmegaConf.is_missing(config, "action") and config.action not in ("download", "verify"):
+        data_first(config)
+
+
+@app("data", first=_graph_first)
 def main(config: DictConfig) -> None:
-    """Print statistics or an audit of a data set, fetch or check its files, or convert features of another layout."""
-    actions = {"stats": _stats, "audit": _audit, "download": _download, "verify": _verify, "convert": _convert}
+    """Print statistics or an audit of a data set, write its ids, fetch or check its files, or convert features."""
+    actions = {
+        "stats": _stats,
+        "audit": _audit,
+        "ids": _ids,
+        "download": _download,
+        "verify": _verify,
+        "convert": _convert,
+    }
     *others, last = (f"dhns data {action}" for action in actions)
     if OmegaConf.is_missing(config, "action"):
         raise InputError(f"say what to do: {', '.join(others)} or {last}")
@@ -35,6 +50,7 @@ def _stats(config: DictConfig) -> None:
 
     graph = load_graph(config)
     show(two_columns(f"stats of {graph.name}, {config.protocol.name} splits", statistics(graph).rows()))
+    _print_notes(graph)
 
 
 def _audit(config: DictConfig) -> None:
@@ -44,25 +60,39 @@ def _audit(config: DictConfig) -> None:
     graph = load_graph(config)
     report = audit(graph)
     show(two_columns(f"audit of {graph.name}, {config.protocol.name} splits", report.rows()))
+    _print_notes(graph)
     for warning in report.warnings:
         print(f"warning: {warning}")
 
 
-def _download(config: DictConfig) -> None:
-    from dhns.sources.download import by_hand, download
-    from dhns.sources.feature_files import convert_official
-    from dhns.sources.origins import origin
+def _print_notes(graph: KnowledgeGraph) -> None:
+    for note in graph.notes:
+        print(f"note: {note}")
 
-    source, folder = _source(config), _folder(config)
-    outcomes = download(source, origin(source.dataset, config.mirror), folder)
+
+def _ids(config: DictConfig) -> None:
+    from dhns.graph.id_table import write_ids
+
+    if config.out is None:
+        raise InputError("say where to write the ids: dhns data ids dataset=NAME out=FILE")
+    graph: KnowledgeGraph = instantiate(config.dataset, modalities=None)
+    path, entities = Path(config.out).expanduser(), graph.entities
+    write_ids(path, entities)
+    print(f"{path}: {len(entities):,} entities in the order of their ids, 0 to {len(entities) - 1}")
+
+
+def _download(config: DictConfig) -> None:
+    from dhns.sources.download import by_hand
+    from dhns.sources.obtain import fetch
+
+    source, folder = _source(config), data_folder(config.dataset)
+    outcomes, converted = fetch(source, config.dataset, source.files, config.mirror)
     if present := [(outcome.file.name, outcome.text) for outcome in outcomes if outcome.present]:
         show(two_columns(f"{source.dataset} in {folder}", present))
-    tensors = [outcome.file for outcome in outcomes if outcome.present and outcome.file.modality]
-    if tensors and not any(outcome.failed and not outcome.file.optional for outcome in outcomes):
-        num_entities = len(_bare_graph(config).entities)
-        for file in tensors:
-            path, counted = convert_official(file, folder, num_entities)
-            print(f"{path.name}: {counted}; use it by dataset.modalities.{file.modality}={path.name}")
+    for line in converted:
+        print(line)
+    if converted:
+        print("features=official uses them")
     if lines := list(by_hand(outcomes, folder)):
         print("To be fetched by hand:", *lines, sep="\n")
     if failed := [outcome.file.name for outcome in outcomes if outcome.failed]:
@@ -75,7 +105,7 @@ def _download(config: DictConfig) -> None:
 def _verify(config: DictConfig) -> None:
     from dhns.sources.tables import checks_table
 
-    source, folder = _source(config), _folder(config)
+    source, folder = _source(config), data_folder(config.dataset)
     checks = source.check(folder)
     show(checks_table(f"{source.dataset} in {folder}", checks))
     if wrong := [check.file.name for check in checks if check.status == "differs"]:
@@ -87,17 +117,18 @@ def _verify(config: DictConfig) -> None:
 
 
 def _convert(config: DictConfig) -> None:
+    from dhns.files import sha256
     from dhns.names import plain_name
     from dhns.sources.feature_files import write_features
     from dhns.sources.feature_packs import read_links, read_pack
-    from dhns.sources.source import sha256
 
     if config.pack is None or config.modality is None:
         raise InputError("say what to convert: dhns data convert dataset=NAME pack=FILE.h5 modality=visual links=FILE")
-    pack, folder = Path(config.pack).expanduser(), _folder(config)
+    pack, folder = Path(config.pack).expanduser(), data_folder(config.dataset)
     path = folder / f"{plain_name(str(config.modality))}-mmrns.safetensors"
     links = read_links(Path(config.links).expanduser()) if config.links is not None else {}
-    matching = read_pack(pack, _bare_graph(config).entities.keys, links)
+    graph: KnowledgeGraph = instantiate(config.dataset, modalities=None)
+    matching = read_pack(pack, graph.entities.keys, links)
     write_features(path, matching.modality, {"made_from": pack.name, "sha256": sha256(pack), "pooling": "mean"})
     show(two_columns(f"{path}, from {pack.name}", matching.rows()))
     print(f"use it by dataset.modalities.{config.modality}={path.name}")
@@ -109,15 +140,3 @@ def _source(config: DictConfig) -> Source:
         raise InputError(f"data set '{config.dataset.name}' is published nowhere that conf/source knows")
     source: Source = instantiate(config.source)
     return source
-
-
-def _folder(config: DictConfig) -> Path:
-    """Where the files of the data set lie."""
-    dataset = config.dataset
-    return Path(dataset.folder if "folder" in dataset else Path(dataset.path).parent).expanduser()
-
-
-def _bare_graph(config: DictConfig) -> KnowledgeGraph:
-    """The graph without features."""
-    graph: KnowledgeGraph = instantiate(config.dataset, modalities=None)
-    return graph

@@ -9,10 +9,11 @@ from typing import Any
 from omegaconf import DictConfig
 
 from dhns.commands.app import app
+from dhns.commands.data_first import data_first
 from dhns.errors import InputError
 
 
-@app("features")
+@app("features", first=data_first)
 def main(config: DictConfig) -> None:
     """Turn a folder of images and a table of texts into feature files of a data set."""
     from hydra.utils import instantiate

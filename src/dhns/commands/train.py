@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+import math
+
+from omegaconf import DictConfig, open_dict
 
 from dhns.commands.app import app
+from dhns.commands.data_first import data_first
+
+FETCHING = ("download", "mirror")
+"""Settings of how data come here: no part of a run, of its checkpoints or of its result."""
 
 
-@app("train")
+@app("train", first=data_first)
 def main(config: DictConfig) -> float:
-    """Train, rank, store; returns the validation MRR, which a sweeper may maximise."""
+    """Train, rank, store; returns the validation MRR, which a sweeper may maximise, or NaN without validation."""
     from dhns.interruption import stopped_by_signals
     from dhns.results.tables import run_table, show
     from dhns.training.experiment import run
 
+    with open_dict(config):
+        for key in FETCHING:
+            del config[key]
     with stopped_by_signals():
         result = run(config)
-    show(run_table(result))
+    for split in [split for split in ("test", "valid") if split in result["metrics"]][:1]:
+        show(run_table(result, split))
     print(f"result: {config.run_dir}/result.json")
-    return float(result["metrics"]["valid"]["mrr"])
+    return float(result["metrics"].get("valid", {}).get("mrr", math.nan))

@@ -157,8 +157,10 @@ def choose_modalities(
         when_missing: ``stop``; or ``use_available``: those of ``wanted`` that are there, or if none is, all that are.
 
     Raises:
-        InputError: a wanted modality is missing and ``when_missing`` is ``stop``, or the graph has none at all.
+        InputError: a wanted modality is missing and ``when_missing`` is ``stop``, or the graph has none at all; or its
+            features should be there and are not.
     """
+    graph.require_features(wanted)
     names = tuple(graph.modalities) if wanted is None else tuple(wanted)
     missing = tuple(name for name in names if name not in graph.modalities)
     if not missing:
@@ -169,7 +171,10 @@ def choose_modalities(
             f"{graph.name} has no modality '{missing[0]}' (it has: {has}); change encoder.modalities (encoder.modality "
             "of a model with one), or run on what is there with encoder.when_missing=use_available"
         )
-    used = tuple(name for name in names if name in graph.modalities) or tuple(graph.modalities)
+    used = tuple(name for name in names if name in graph.modalities)
+    if not used:
+        graph.require_features()
+        used = tuple(graph.modalities)
     if not used:
         raise InputError(f"{graph.name} has no modality at all, and this model needs {' and '.join(names)}")
     return used, missing

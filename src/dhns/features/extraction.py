@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from rich.progress import track
 from safetensors.torch import save
 from torch import Tensor
 
+from dhns.console import track
 from dhns.errors import InputError
-from dhns.features.encoder import FeatureEncoder, sha256
+from dhns.features.encoder import FeatureEncoder
 from dhns.features.finished_batches import EncodedItems, FinishedBatches
 from dhns.features.material import Material
+from dhns.files import sha256, write_bytes, write_json
 from dhns.graph.fingerprint import key_fingerprint
 from dhns.graph.knowledge_graph import Vocabulary
-from dhns.results.store import write_bytes, write_json
 
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
@@ -109,7 +109,7 @@ class Extraction:
     def _encode(self, material: Material, encoder: FeatureEncoder, finished: FinishedBatches) -> EncodedItems:
         batches = torch.split(torch.arange(len(material.items)), self.batch_size)
         parts = []
-        for number, items in enumerate(track(batches, description="Encoding", disable=not self.progress)):
+        for number, items in enumerate(track(batches, "Encoding", self.progress)):
             if (part := finished.load(number)) is None:
                 part = self._encode_batch(material, encoder, items)
                 finished.save(number, part)

@@ -9,9 +9,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph, Modality
+from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph, Modality, Vocabulary
 from dhns.graph.overlap import Overlap, overlap
 from dhns.graph.relation_rules import RelationRule, mine_rules
+from dhns.graph.spelling import plain_spelling, read_alike, shown
 from dhns.graph.triple_sets import distinct, is_in, join, occur_in, pair_keys
 
 LEAKY_SHARE = 0.1  # of held-out rows, from which on leakage is worth a warning
@@ -102,7 +103,35 @@ class HeldOutAudit:
                 f"{share:.0%} of the {self.split} rows have a pair that train links by another relation: part of the "
                 "score can be copied"
             )
+        if self.reversed_in_train > LEAKY_SHARE * self.count:
+            share, same = self.reversed_in_train / self.count, self.reversed_same_relation / self.count
+            warnings.append(
+                f"{share:.0%} of the {self.split} rows have a pair that train links the other way round ({same:.0%} by "
+                "the same relation): part of the score can be copied"
+            )
         return warnings
+
+
+@dataclass(frozen=True)
+class NamesAudit:
+    """Keys of entities or relations that differ from another only in case, and two of them as an example."""
+
+    kind: str
+    by_case: int
+    example: str
+
+    def rows(self) -> Rows:
+        """Lines of a table."""
+        return [(f"{self.kind} names that differ only in case", f"{self.by_case:,}")]
+
+    def warnings(self) -> list[str]:
+        """A sentence if there are any."""
+        if not self.by_case:
+            return []
+        return [
+            f"{self.by_case:,} {self.kind} names differ from another only in case, such as {self.example}; they count "
+            "as different"
+        ]
 
 
 @dataclass(frozen=True)
@@ -137,6 +166,7 @@ class Audit:
 
     Attributes:
         entities_in_no_split: entities without any triple.
+        untrained_entities: entities with neither a training triple nor features.
         overlaps: of each two splits.
         rules: between relations, mined on train.
     """
@@ -144,29 +174,39 @@ class Audit:
     dataset: str
     entities: int
     entities_in_no_split: int
+    untrained_entities: int
     splits: tuple[SplitAudit, ...]
     overlaps: tuple[Overlap, ...]
     held_out: tuple[HeldOutAudit, ...]
     modalities: tuple[ModalityAudit, ...]
+    names: tuple[NamesAudit, ...]
     rules: tuple[RelationRule, ...]
 
     def rows(self) -> Rows:
         """Lines of a table."""
-        unused = ("entities in no split", f"{self.entities_in_no_split:,} of {self.entities:,}")
+        unused = [
+            ("entities in no split", f"{self.entities_in_no_split:,} of {self.entities:,}"),
+            ("entities with neither training triples nor features", f"{self.untrained_entities:,}"),
+        ]
         rules = [row for rule in self.rules for row in rule.rows()]
-        return [unused, *(row for part in self._parts() for row in part.rows()), *rules]
+        return [*unused, *(row for part in self._parts() for row in part.rows()), *rules]
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to know before trusting a number, in sentences."""
         warnings = [warning for part in self._parts() for warning in part.warnings()]
+        if self.untrained_entities:
+            warnings.append(
+                f"{self.untrained_entities:,} entities have neither training triples nor features: they are ranked by "
+                "chance"
+            )
         if any(shared.triples for shared in self.overlaps if "valid" in (shared.first, shared.second)):
-            advice = "do not select on it; protocol=clean carves another out of train"
+            advice = "do not select on it; protocol=clean leaves such rows out, or carves another set out of train"
             warnings.append(f"the validation set is no hold-out: {advice}")
         return tuple(warnings)
 
     def _parts(self) -> list[Part]:
-        return [*self.splits, *self.overlaps, *self.held_out, *self.modalities]
+        return [*self.splits, *self.overlaps, *self.held_out, *self.modalities, *self.names]
 
 
 def audit(graph: KnowledgeGraph, min_confidence: float = 0.8, min_support: int = 10) -> Audit:
@@ -183,10 +223,12 @@ def audit(graph: KnowledgeGraph, min_confidence: float = 0.8, min_support: int =
         dataset=graph.name,
         entities=graph.num_entities,
         entities_in_no_split=int((~used).sum()),
+        untrained_entities=int(graph.untrained_entities.sum()),
         splits=tuple(_audit_split(graph, split) for split in SPLITS),
         overlaps=tuple(overlap(graph, first, second) for first, second in combinations(SPLITS, 2)),
         held_out=tuple(_audit_held_out(graph, split) for split in ("valid", "test")),
         modalities=tuple(_audit_modality(name, modality) for name, modality in graph.modalities.items()),
+        names=tuple(_audit_names(names) for names in (graph.entities, graph.relations)),
         rules=tuple(mine_rules(graph, min_confidence, min_support)),
     )
 
@@ -224,3 +266,8 @@ def _audit_modality(name: str, modality: Modality) -> ModalityAudit:
     as_bytes = rows.view(np.dtype((np.void, rows.shape[1])))  # one opaque value per row: sorted by memory comparison
     present = len(rows)
     return ModalityAudit(name, present, present / max(len(modality.present), 1), len(np.unique(as_bytes)))
+
+
+def _audit_names(names: Vocabulary) -> NamesAudit:
+    groups = read_alike(list(dict.fromkeys(map(plain_spelling, names.keys))), str.casefold)
+    return NamesAudit(names.kind, sum(map(len, groups)), shown(*groups[0][:2]) if groups else "")

@@ -1,19 +1,19 @@
-"""Feature files of modalities, checked before anything is trained on them."""
+"""Features of modalities: rows of files, matched to entities and checked before anything is trained on them."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from dhns.errors import InputError
-from dhns.graph.knowledge_graph import Modality
+from dhns.graph.feature_files import FeatureRows, read_rows
+from dhns.graph.fingerprint import key_fingerprint
+from dhns.graph.knowledge_graph import Modality, Vocabulary
 
 Missing = Literal["index", "zero_rows", "none"]
 FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -22,67 +22,100 @@ ModalitySource = str | Path | Mapping[str, Any] | None
 
 
 def read_modalities(
-    folder: Path, sources: Mapping[str, ModalitySource] | None, num_entities: int
-) -> dict[str, Modality]:
-    """The modalities of a data set; those whose source is None are left out.
+    folder: Path,
+    sources: Mapping[str, ModalitySource] | None,
+    entities: Vocabulary,
+    ids_fixed: bool = True,
+) -> tuple[dict[str, Modality], list[str]]:
+    """The modalities of a data set, and what to know of them, in sentences; those whose source is None are left out.
 
     Args:
         folder: paths are relative to it unless absolute.
         sources: modality name to a file or to keyword arguments of :func:`read_modality`.
-        num_entities: of the graph.
+        entities: of the graph.
+        ids_fixed: a file fixes their ids; else these follow the sorted names, and features by place with them.
 
     Raises:
-        InputError: as :func:`read_modality`; a source has no ``path`` or an unknown key.
+        InputError: as :func:`read_modality`; a source has no ``path`` or an unknown key; a ``.json`` file beside the
+            features, as ``dhns features`` writes it, says that they are of other entities.
     """
-    modalities = {}
+    modalities: dict[str, Modality] = {}
+    notes: list[str] = []
     for name, source in (sources or {}).items():
         if source is None:
             continue
-        options = dict(source) if isinstance(source, Mapping) else {"path": source}
-        if unknown := sorted(set(options) - {"path", "missing"}):
-            raise InputError(f"modality '{name}': unknown key '{unknown[0]}'; the keys are path and missing")
-        if "path" not in options:
-            raise InputError(
-                f"modality '{name}': no path; give {name}: FILE or {name}: {{path: FILE, missing: zero_rows}}"
+        path, options = _path_and_options(name, source)
+        path = folder / path
+        rows = _read(path, **options)
+        described = rows.keys is None and path.suffix == ".safetensors" and _described(path, entities)
+        modalities[name] = _match(path, rows, len(entities), entities.ids, **options)
+        if rows.keys is not None:
+            notes += _unknown_names(path, rows.keys, entities)
+        elif not ids_fixed and not described:
+            notes.append(
+                f"{path.name}: rows were taken in the order of the sorted names, as no file fixes the ids (dhns data "
+                "ids writes them; rows may also come with names)"
             )
-        path = folder / Path(options.pop("path")).expanduser()
-        modalities[name] = read_modality(path, num_entities, **options)
-    return modalities
+    return modalities, notes
 
 
-def read_modality(path: str | Path, num_entities: int, missing: Missing = "index") -> Modality:
-    """Features of one modality, one row per entity in id order, kept in the floating-point type of the file.
+def _path_and_options(name: str, source: str | Path | Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+    options = dict(source) if isinstance(source, Mapping) else {"path": source}
+    if unknown := sorted(set(options) - {"path", "missing"}):
+        raise InputError(f"modality '{name}': unknown key '{unknown[0]}'; the keys are path and missing")
+    if "path" not in options:
+        raise InputError(f"modality '{name}': no path; give {name}: FILE or {name}: {{path: FILE, missing: zero_rows}}")
+    return Path(options.pop("path")).expanduser(), options
 
-    Files: ``.pth`` and ``.pt`` hold a tensor or a dictionary, ``.safetensors`` named tensors, ``.npy`` one array. Named
-    tensors are ``features (rows, dim)`` and optionally ``index (rows,)``, the entity id of each row, or
-    ``present (entities,)``, a bool mask.
+
+def read_modality(
+    path: str | Path, num_entities: int, missing: Missing = "index", ids: Mapping[str, int] | None = None
+) -> Modality:
+    """Features of one modality, for each entity by its id, in the floating-point type of the file, at most float32.
+
+    See :func:`dhns.graph.feature_files.read_rows` for what files hold. Rows without ``index`` or ``keys`` are one per
+    entity in id order.
 
     Args:
         path: of the file.
         num_entities: of the graph.
-        missing: which entities lack the modality. ``index``: those that the file's ``index`` or ``present`` leaves
-            out, none if it has neither; ``zero_rows``: also those whose row is all zeros; ``none``: no entity may.
+        missing: which entities lack the modality. ``index``: those that the file's ``index``, ``present`` or names
+            leave out, none if it has none of these; ``zero_rows``: also those whose row is all zeros; ``none``: no
+            entity may.
+        ids: of the entities by key, for files that have names; names of no entity are passed over.
 
     Raises:
-        InputError: the file is missing, damaged, of another kind or does not fit the entities; a value is not finite.
+        InputError: the file is missing, damaged, of another kind or does not fit the entities; a value is not finite or
+            beyond float32.
     """
-    path = Path(path)
-    if missing not in ("index", "zero_rows", "none"):
+    return _match(Path(path), _read(Path(path), missing), num_entities, ids or {}, missing)
+
+
+def _read(path: Path, missing: Missing = "index") -> FeatureRows:
+    # a setting that is wrong is told before a file that may be large is read
+    if missing not in get_args(Missing):
         raise InputError(f"{path}: missing is '{missing}'; expected index, zero_rows or none")
-    tensors = _load(path)
-    features = tensors["features"]
+    return read_rows(path)
+
+
+def _match(
+    path: Path, rows: FeatureRows, num_entities: int, ids: Mapping[str, int], missing: Missing = "index"
+) -> Modality:
+    features = rows.features
     if features.ndim != 2 or features.shape[1] == 0:
         raise InputError(f"{path}: features have shape {tuple(features.shape)}; expected (entities, dim)")
     if features.dtype not in FLOATING:
         raise InputError(f"{path}: features are {features.dtype}; expected floating point, convert them with .float()")
-    if "index" in tensors:
-        features, present = _scatter(path, features, tensors["index"], num_entities)
+    if rows.keys is not None:
+        features, present = _by_name(path, features, rows.keys, num_entities, ids)
+    elif rows.index is not None:
+        features, present = _scatter(path, features, rows.index, num_entities)
     else:
         _require_rows(path, features, num_entities)
-        present = _mask(path, tensors.get("present"), num_entities)
+        present = _mask(path, rows.present, num_entities)
         if features[~present].any():
             features = features.masked_fill(~present[:, None], 0)
-    _require_finite(path, features)
+    features = _at_most_float32(path, features)
     if missing == "zero_rows":
         present = present & (features != 0).any(dim=1)
     if missing == "none" and not present.all():
@@ -93,43 +126,46 @@ def read_modality(path: str | Path, num_entities: int, missing: Missing = "index
     return Modality(features, present)
 
 
-def _load(path: Path) -> dict[str, Tensor]:
-    """The file's tensors by name, ``features`` among them."""
-    readers: dict[str, Callable[[Path], Any]] = {
-        ".pth": _load_torch,
-        ".pt": _load_torch,
-        ".safetensors": load_file,
-        ".npy": _load_numpy,
-    }
-    if path.suffix not in readers:
-        raise InputError(f"{path}: unknown kind of feature file; expected {', '.join(readers)}")
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such feature file; correct the path, or set the modality to null to go without it"
-        )
+def _described(path: Path, entities: Vocabulary) -> bool:
+    """Whether a description beside the file says that it was made for these entities, in this order.
+
+    Raises:
+        InputError: it says that it was made for others.
+    """
     try:
-        content = readers[path.suffix](path)
-    except Exception as error:  # damaged files raise whatever their readers stumble over
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        description: Any = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    made_for = description.get("entities") if isinstance(description, dict) else None
+    if not isinstance(made_for, dict) or "sha256" not in made_for:
+        return False
+    if made_for["sha256"] != key_fingerprint(entities):
         raise InputError(
-            f"{path}: cannot be read as tensors: {reason} The file is damaged, cut short, or holds pickled "
-            "objects, which could run code and are never loaded; save the tensor alone with torch.save(features, path)"
-        ) from error
-    tensors = {"features": content} if isinstance(content, Tensor) else content
-    if not isinstance(tensors, dict) or not isinstance(tensors.get("features"), Tensor):
-        found = f"keys {', '.join(map(str, tensors))}" if isinstance(tensors, dict) else type(content).__name__
-        raise InputError(
-            f"{path}: holds {found}; expected a tensor named 'features', with 'index' or 'present' if you like"
+            f"{path}: made for {made_for.get('count', 'other')} entities in another order or of other names than the "
+            f"{len(entities)} of the graph, as {path.stem}.json beside it says; make it again with dhns features"
         )
-    return tensors
+    return True
 
 
-def _load_torch(path: Path) -> Any:
-    return torch.load(path, weights_only=True, map_location="cpu", mmap=zipfile.is_zipfile(path))
+def _unknown_names(path: Path, keys: Sequence[str], entities: Vocabulary) -> list[str]:
+    """A sentence if names are those of no entity."""
+    unknown = [key for key in keys if key not in entities.ids]
+    return (
+        [f"{path.name}: {len(unknown):,} of its {len(keys):,} names are no entity: {_first(unknown)}"]
+        if unknown
+        else []
+    )
 
 
-def _load_numpy(path: Path) -> Tensor:
-    return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+def _by_name(
+    path: Path, rows: Tensor, keys: Sequence[str], num_entities: int, ids: Mapping[str, int]
+) -> tuple[Tensor, Tensor]:
+    """As `_scatter`, for rows given by the names of entities."""
+    known = [row for row, key in enumerate(keys) if key in ids]
+    if not known:
+        example = f", such as '{next(iter(ids))}'" if ids else ""
+        raise InputError(f"{path}: none of its {len(keys)} names ({_first(keys)}) is the key of an entity{example}")
+    return _scatter(path, rows[known], torch.tensor([ids[keys[row]] for row in known]), num_entities)
 
 
 def _scatter(path: Path, rows: Tensor, index: Tensor, num_entities: int) -> tuple[Tensor, Tensor]:
@@ -172,13 +208,21 @@ def _mask(path: Path, present: Tensor | None, num_entities: int) -> Tensor:
     return present
 
 
-def _require_finite(path: Path, features: Tensor) -> None:
+def _at_most_float32(path: Path, features: Tensor) -> Tensor:
+    """The features, those of NumPy's default type in single precision, as models compute."""
     finite = features.isfinite().all(dim=1)
     if not finite.all():
         raise InputError(
             f"{path}: NaN or infinite features for {_some(~finite)}; mend these rows, or mark the entities as missing "
             "with an 'index' or 'present' tensor"
         )
+    if features.dtype != torch.float64:
+        return features
+    single = features.float()
+    within = single.isfinite().all(dim=1)
+    if not within.all():
+        raise InputError(f"{path}: features beyond the range of float32 for {_some(~within)}; scale them down")
+    return single
 
 
 def _some(entities: Tensor) -> str:
@@ -186,3 +230,8 @@ def _some(entities: Tensor) -> str:
     ids = entities.nonzero().flatten().tolist()
     more = f", ... ({len(ids)} in all)" if len(ids) > 5 else ""
     return f"entity {'id' if len(ids) == 1 else 'ids'} {', '.join(map(str, ids[:5]))}{more}"
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first names of a list in words."""
+    return ", ".join(name[:80] for name in names[:5]) + (", ..." if len(names) > 5 else "")

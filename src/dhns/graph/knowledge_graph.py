@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -35,39 +35,57 @@ class Vocabulary:
         return len(self.keys)
 
     @cached_property
-    def _ids(self) -> Mapping[str, list[int]]:
-        ids: dict[str, list[int]] = {}
-        for names in (self.keys, self.labels, tuple(label.casefold() for label in self.labels)):
-            for index, name in enumerate(names):
-                known = ids.setdefault(name, [])
-                if index not in known:
-                    known.append(index)
-        return ids
+    def ids(self) -> Mapping[str, int]:
+        """The id of each key."""
+        return {key: index for index, key in enumerate(self.keys)}
+
+    @cached_property
+    def _labelled(self) -> Mapping[str, list[int]]:
+        return _grouped((label, index) for index, label in enumerate(self.labels))
+
+    @cached_property
+    def _in_any_case(self) -> Mapping[str, list[int]]:
+        names = (pair for names in (self.keys, self.labels) for pair in enumerate(names))
+        return _grouped((name.casefold(), index) for index, name in names)
 
     def named(self, name: str) -> list[int]:
-        """The ids of what has this key or label, case ignored where nothing has it exactly; empty if nothing has."""
-        return self._ids.get(name) or self._ids.get(name.casefold()) or []
+        """The id that has this key; else those of this label; else those of either, case ignored; empty if none has."""
+        if name in self.ids:
+            return [self.ids[name]]
+        return self._labelled.get(name) or self._in_any_case.get(name.casefold()) or []
 
-    def find(self, name: str | int) -> int:
-        """The id of a key, a label (case ignored when that is unique) or an id given as a number.
+    def find(self, name: str) -> int:
+        """The id of a key, else of a label, else of either with case ignored, where that is unique; or of ``id:7``.
+
+        A number is a name like any other: only ``id:`` before it makes it an id.
 
         Raises:
             InputError: nothing, or more than one thing, has that name; the message lists the nearest names.
         """
-        text = str(name)
-        found = self.named(text)
+        found = self.named(name)
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
-            keys = ", ".join(self.keys[index] for index in found[:5])
-            raise InputError(f"{self.kind} '{text}' is ambiguous: {keys}; give the key or the id instead")
-        if text.isdigit():
-            if int(text) < len(self):
-                return int(text)
-            raise InputError(f"{self.kind} id {text} is out of range; ids go from 0 to {len(self) - 1}")
-        near = difflib.get_close_matches(text, self.labels, n=3) or difflib.get_close_matches(text, self.keys, n=3)
+            keys = ", ".join(self.keys[index] for index in found[:5]) + (", ..." if len(found) > 5 else "")
+            raise InputError(f"{self.kind} '{name}' is ambiguous: {keys}; give one of these keys instead")
+        number = name.removeprefix("id:")
+        if number.isdecimal() and number != name:
+            if int(number) < len(self):
+                return int(number)
+            raise InputError(f"{self.kind} id {number} is out of range; ids go from 0 to {len(self) - 1}")
+        near = difflib.get_close_matches(name, self.labels, n=3) or difflib.get_close_matches(name, self.keys, n=3)
         hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-        raise InputError(f"no {self.kind} is named '{text}'{hint}")
+        if name.isdecimal() and int(name) < len(self):
+            hint = f"; id:{name} is the {self.kind} of that id, {self.labels[int(name)]}"
+        raise InputError(f"no {self.kind} is named '{name}'{hint}")
+
+
+def _grouped(names: Iterable[tuple[str, int]]) -> Mapping[str, list[int]]:
+    """The numbers under each name, each once."""
+    groups: dict[str, dict[int, None]] = {}
+    for name, index in names:
+        groups.setdefault(name, {})[index] = None
+    return {name: list(indices) for name, indices in groups.items()}
 
 
 @dataclass(frozen=True)
@@ -96,7 +114,9 @@ class KnowledgeGraph:
         modalities: name (``visual``, ``textual``, or any other) to features.
         filter_only: ``(n, 3)`` true triples of no split, known to the ranker only.
         removed: by modality, the ``(entities,)`` bool mask of those that lost it on purpose.
-        notes: what was done to the published data, in words, for the result file.
+        notes: what was guessed about the files or changed in what they say, each in one sentence that says how to have
+            it otherwise.
+        absent: by modality, why its features are not there though the settings name them.
     """
 
     name: str
@@ -109,9 +129,10 @@ class KnowledgeGraph:
     filter_only: Tensor = field(default_factory=lambda: torch.empty(0, 3, dtype=torch.int64))
     removed: Mapping[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("modalities", "removed"):
+        for name in ("modalities", "removed", "absent"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def __reduce__(self) -> tuple[Callable[[], KnowledgeGraph], tuple[()]]:
@@ -143,12 +164,30 @@ class KnowledgeGraph:
         """The ``(n, 3)`` triples of several splits, in the order given."""
         return torch.cat([self.split(name) for name in names])
 
+    def require_features(self, names: Iterable[str] | None = None) -> None:
+        """Check that the features of these modalities, of all if null, are there if the settings name them.
+
+        Raises:
+            InputError: some are `absent`.
+        """
+        for name in self.absent if names is None else names:
+            if name in self.absent:
+                raise InputError(self.absent[name])
+
     @cached_property
     def seen_entities(self) -> Tensor:
         """``(entities,)`` bool: the entity occurs in a training triple."""
         seen = torch.zeros(self.num_entities, dtype=torch.bool)
         seen[self.train[:, [0, 2]].flatten()] = True
         return seen
+
+    @cached_property
+    def untrained_entities(self) -> Tensor:
+        """``(entities,)`` bool: no training triple has the entity, and it has no features, so nothing tells of it."""
+        untrained = ~self.seen_entities
+        for modality in self.modalities.values():
+            untrained &= ~modality.present
+        return untrained
 
     @cached_property
     def linked_pairs(self) -> Tensor:

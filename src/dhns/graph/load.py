@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from dhns.graph.inputs import feature_files
 from dhns.graph.knowledge_graph import KnowledgeGraph
+
+log = logging.getLogger(__name__)
 
 
 def load_graph(config: DictConfig) -> KnowledgeGraph:
-    """The data set of a configuration (``dataset``), prepared by its ``protocol``, less what is ``missing``."""
-    graph: KnowledgeGraph = instantiate(config.protocol).prepare(instantiate(config.dataset))
+    """The data set of a configuration (``dataset``), prepared by its ``protocol``, less what is ``missing``.
+
+    A feature file that is not there ends only what reads it, see `KnowledgeGraph.require_features`: a unimodal model is
+    the same without.
+    """
+    absent = _absent_features(config.dataset)
+    for name in absent:
+        log.warning("the %s features of %s are not there; what reads them will not run", name, config.dataset.name)
+    without = {"modalities": dict.fromkeys(absent)} if absent else {}
+    graph: KnowledgeGraph = instantiate(config.dataset, **without)
+    graph = replace(instantiate(config.protocol).prepare(graph), absent=absent)
     if config.get("missing"):
         graph = instantiate(config.missing).remove(graph)
     return graph
+
+
+def _absent_features(dataset: DictConfig) -> dict[str, str]:
+    """Why the features of a modality are not there, and what to do, by modality."""
+    return {
+        name: f"{path}: no such feature file; correct the path, make it by 'dhns features', or go without by "
+        f"dataset.modalities.{name}=null. Benchmarks have official ones: features=official, 'dhns data download'"
+        for name, path in feature_files(dataset).items()
+        if not path.exists()
+    }

@@ -54,8 +54,10 @@ class MissingModalities:
             graph: prepared by the protocol, whose training split has the degrees.
 
         Raises:
-            InputError: the graph lacks a modality of ``modalities``, or has none at all.
+            InputError: the graph lacks a modality of ``modalities``, or has none at all; or the features of one should
+                be there and are not.
         """
+        graph.require_features(self.modalities)
         names = tuple(graph.modalities) if self.modalities is None else tuple(self.modalities)
         unknown = [name for name in names if name not in graph.modalities]
         if unknown or not names:

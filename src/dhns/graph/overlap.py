@@ -61,6 +61,11 @@ class Contamination:
         """Some triples count more than once."""
         return self.triples < self.rows
 
+    @property
+    def is_hold_out(self) -> bool:
+        """There are triples, each once and nowhere else."""
+        return self.rows > 0 and not self.overlaps and not self.repeats
+
 
 def contamination(graph: KnowledgeGraph) -> Contamination:
     """How far the validation set overlaps with train and test, and repeats itself."""

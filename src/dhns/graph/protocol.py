@@ -11,9 +11,11 @@ from torch import Tensor
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.overlap import contamination
+from dhns.graph.repairs import TrainAndTest, leave_out_contamination, part_train_from_test
 from dhns.graph.splits import carve_validation
 from dhns.graph.triple_sets import distinct
 
+_WITHOUT_VALIDATION = "protocol=as_published protocol.select=last_epoch"
 Validation = Literal["published", "carved_if_contaminated"]
 Select = Literal["best_valid", "last_epoch"]
 Ties = Literal["realistic"]
@@ -25,13 +27,16 @@ class Protocol:
 
     Attributes:
         name: for results and tables.
-        validation: ``published`` takes the validation set as it is; ``carved_if_contaminated`` takes a new one out of
-            train where the published one shares triples with train or test, repeats triples, or is empty.
+        validation: ``published`` takes the validation set as it is. ``carved_if_contaminated`` leaves out its rows that
+            repeat another or are training or test triples, and if that leaves less than half of the rows, or there are
+            none, takes a new set out of train.
         carve_fraction: share of train that a carved validation set takes.
         carve_seed: of that choice.
         select: the checkpoint that is ranked on test: of the best validation MRR, or the last.
         allow_contaminated_selection: let ``best_valid`` look at a validation set that overlaps train or test.
         ties: the rule of the headline metrics; results hold the optimistic and pessimistic ones beside it.
+        in_train_and_test: what becomes of triples that both hold: ``keep`` (and say so), ``drop_from_test`` or
+            ``drop_from_train``.
     """
 
     name: str
@@ -41,22 +46,35 @@ class Protocol:
     select: Select = "best_valid"
     allow_contaminated_selection: bool = False
     ties: Ties = "realistic"
+    in_train_and_test: TrainAndTest = "keep"
 
     def __post_init__(self) -> None:
-        for key, allowed in (("validation", Validation), ("select", Select), ("ties", Ties)):
+        choices = {"validation": Validation, "select": Select, "ties": Ties, "in_train_and_test": TrainAndTest}
+        for key, allowed in choices.items():
             if getattr(self, key) not in get_args(allowed):
                 raise InputError(f"protocol.{key} is '{getattr(self, key)}'; expected {' or '.join(get_args(allowed))}")
         if not 0 < self.carve_fraction < 1:
             raise InputError(f"protocol.carve_fraction is {self.carve_fraction}; expected a share between 0 and 1")
 
     def prepare(self, graph: KnowledgeGraph) -> KnowledgeGraph:
-        """The graph to train and rank on: ``graph`` itself, or with a validation set carved out of train."""
-        if self.validation == "published":
+        """The graph to train and rank on: ``graph`` itself, or a copy whose notes say what was left out or carved.
+
+        Raises:
+            InputError: no validation set can be carved out of train, or nothing is left to train on.
+        """
+        graph = part_train_from_test(graph, self.in_train_and_test)
+        if self.validation == "published" or contamination(graph).is_hold_out:
             return graph
-        found = contamination(graph)
-        if found.overlaps or found.repeats or found.rows == 0:
+        mended = leave_out_contamination(graph)
+        if len(graph.valid) and 2 * len(mended.valid) >= len(graph.valid):
+            return mended
+        try:
             return carve_validation(graph, self.carve_fraction, self.carve_seed)
-        return graph
+        except InputError as error:
+            raise InputError(
+                f"{graph.name} has no validation set to use, and none can be carved out of what is in train and not in "
+                f"test: {error}; or add {_WITHOUT_VALIDATION}, to train for a fixed number of epochs without one"
+            ) from None
 
     def check_selection(self, graph: KnowledgeGraph) -> None:
         """Refuse to select on a validation set that is no hold-out.
@@ -71,9 +89,9 @@ class Protocol:
             return
         found = contamination(graph)
         ways_out = (
-            "protocol=clean (validates on triples carved out of train), protocol.select=last_epoch (trains for a "
+            "protocol=clean (leaves such triples out, or validates on triples carved out of train), "
+            "protocol.select=last_epoch (trains for a fixed number of epochs)"
         )
-        ways_out += "fixed number of epochs)"
         if found.rows == 0:
             raise InputError(f"{graph.name} has no validation triples to select on; use {ways_out}")
         if found.overlaps and not self.allow_contaminated_selection:

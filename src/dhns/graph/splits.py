@@ -12,10 +12,12 @@ from torch import Tensor
 
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
-from dhns.graph.triple_sets import distinct, occur_in
+from dhns.graph.triple_sets import distinct, first_of_equals, occur_in
 
 
-def split_keeping_support(triples: Tensor, fractions: Sequence[float], seed: int) -> tuple[Tensor, ...]:
+def split_keeping_support(
+    triples: Tensor, fractions: Sequence[float], seed: int, stays: Tensor | None = None
+) -> tuple[Tensor, ...]:
     """Split triples into train and held-out sets, so that train supports whatever is held out.
 
     Two rules hold. A triple leaves train only if each of its entities and its relation keep at least one training
@@ -26,6 +28,7 @@ def split_keeping_support(triples: Tensor, fractions: Sequence[float], seed: int
         triples: ``(n, 3)`` int64 rows ``(head, relation, tail)``.
         fractions: the share of ``triples`` each held-out set gets, as far as the rules allow.
         seed: of NumPy's ``default_rng``; the same seed gives the same split on every platform.
+        stays: ``(n,)`` bool, triples that must stay in train; none if not given.
 
     Returns:
         Train, then one tensor per fraction; rows keep their order.
@@ -37,7 +40,8 @@ def split_keeping_support(triples: Tensor, fractions: Sequence[float], seed: int
         raise InputError(f"held-out fractions {list(fractions)}: each must lie in [0, 1) and their sum below 1")
     rows = triples.numpy()
     targets = [round(fraction * len(rows)) for fraction in fractions]
-    assigned = torch.from_numpy(_assign(rows, targets, seed))
+    movable = np.ones(len(rows), dtype=bool) if stays is None else ~stays.numpy()
+    assigned = torch.from_numpy(_assign(rows, targets, seed, movable))
     parts = tuple(triples[assigned == part] for part in range(len(targets) + 1))
     for fraction, part in zip(fractions, parts[1:], strict=True):
         if fraction > 0 and len(part) == 0:
@@ -52,7 +56,8 @@ def split_keeping_support(triples: Tensor, fractions: Sequence[float], seed: int
 def carve_validation(graph: KnowledgeGraph, fraction: float = 0.05, seed: int = 0) -> KnowledgeGraph:
     """A graph whose validation set is taken out of train, by the rule of :func:`split_keeping_support`.
 
-    The published validation triples that are in neither train nor test stay known to the ranker (``filter_only``).
+    No test triple is taken, and a repeated one once. The published validation triples that are in neither train nor
+    test stay known to the ranker (``filter_only``).
 
     Args:
         graph: left as it is.
@@ -62,19 +67,26 @@ def carve_validation(graph: KnowledgeGraph, fraction: float = 0.05, seed: int = 
     Raises:
         InputError: the fraction is not a share, or no training triple can be held out.
     """
-    train, valid = split_keeping_support(graph.train, [fraction], seed)
+    in_test = occur_in(graph.train, graph.test, graph)
+    train, valid = split_keeping_support(graph.train, [fraction], seed, stays=in_test)
+    valid = valid[first_of_equals(valid)]
     published = distinct(graph.valid)
     retired = published[~occur_in(published, graph.triples("train", "test"), graph)]
+    found = (
+        f"of the {len(published)} distinct published validation triples, {len(retired)} are in neither train nor test "
+        "and only filter the ranking"
+        if len(published)
+        else "none was published (protocol=as_published protocol.select=last_epoch trains without one)"
+    )
     note = (
         f"validation set carved out of train: {len(valid)} of {len(graph.train)} training triples (fraction "
-        f"{fraction:g}, seed {seed}); of the {len(published)} distinct published validation triples, {len(retired)} "
-        "are in neither train nor test and only filter the ranking"
+        f"{fraction:g}, seed {seed}); {found}"
     )
     filter_only = distinct(torch.cat([graph.filter_only, retired]))
     return replace(graph, train=train, valid=valid, filter_only=filter_only, notes=(*graph.notes, note))
 
 
-def _assign(rows: np.ndarray, targets: Sequence[int], seed: int) -> np.ndarray:
+def _assign(rows: np.ndarray, targets: Sequence[int], seed: int, movable: np.ndarray) -> np.ndarray:
     """``(n,)`` part of each row: 0 for train, ``k`` for the k-th held-out set."""
     order, start = _by_pair(rows)
     ends, relation = rows[:, [0, 2]], rows[:, 1]
@@ -88,7 +100,7 @@ def _assign(rows: np.ndarray, targets: Sequence[int], seed: int) -> np.ndarray:
         group = order[start[candidate] : start[candidate + 1]]
         # the emptiest set first, so that later sets do not inherit only what the earlier ones left
         part = max(range(len(room)), key=lambda part: room[part] / max(targets[part], 1))
-        if len(group) > room[part]:
+        if len(group) > room[part] or not movable[group].all():
             continue
         entity_uses = Counter(ends[group].ravel().tolist())
         relation_uses = Counter(relation[group].tolist())

@@ -24,6 +24,13 @@ def distinct(triples: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(np.unravel_index(keys[first], limits), axis=1))
 
 
+def first_of_equals(triples: Tensor) -> Tensor:
+    """``(n,)`` bool: which of ``triples (n, 3)`` equal no earlier one."""
+    first = torch.zeros(len(triples), dtype=torch.bool)
+    first[torch.from_numpy(np.unique(triples.numpy(), axis=0, return_index=True)[1])] = True
+    return first
+
+
 def triple_keys(triples: Tensor, graph: KnowledgeGraph) -> Tensor:
     """``(n,)`` int64, equal for equal triples only."""
     return pair_keys(triples, graph) * graph.num_relations + triples[:, 1]

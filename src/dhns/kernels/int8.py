@@ -13,7 +13,7 @@ _LARGEST = 127
 
 
 class Int8Linear:
-    """``x W^T + b`` with weights and inputs rounded to 8 bits and exact sums: twice as fast as bf16 on processors.
+    """``x W^T + b`` with weights and inputs rounded to 8 bits and exact sums: faster than bf16 on processors.
 
     Each output's weights and each row of inputs have a scale of their own, the largest of them being 127, so that a
     product is off by about a hundredth of a row's length. Not differentiable.

@@ -53,11 +53,12 @@ class CrossModalAttention(nn.Module):
         dim: channels of a modality.
 
     Raises:
-        InputError: the graph has no modality.
+        InputError: the graph has no modality, or one whose features should be there and are not.
     """
 
     def __init__(self, graph: KnowledgeGraph, scorer: Scorer, dim: int) -> None:
         super().__init__()
+        graph.require_features()
         if not graph.modalities:
             raise InputError(
                 f"negatives=mmrns compares features, and {graph.name} has no modality; use another sampler"

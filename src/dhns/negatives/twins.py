@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.models.batch import Negatives
+from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
-from dhns.negatives.sampler import Negatives
 from dhns.negatives.view_donors import ViewDonors
-
-if TYPE_CHECKING:
-    from dhns.models.kge_model import KGEModel
 
 
 class TwinsSampler(BernoulliSampler):
@@ -44,7 +41,10 @@ class TwinsSampler(BernoulliSampler):
         filtered: bool = True,
     ) -> None:
         super().__init__(graph, num_negatives, filtered)
-        self.donors = ViewDonors(graph, tuple(graph.modalities) if views is None else views)
+        if views is None:
+            graph.require_features()
+            views = tuple(graph.modalities)
+        self.donors = ViewDonors(graph, views)
 
     def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
         self.donors.require(model)

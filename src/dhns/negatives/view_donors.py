@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
-
-if TYPE_CHECKING:
-    from dhns.models.kge_model import KGEModel
+from dhns.models.kge_model import KGEModel
 
 
 class ViewDonors(nn.Module):
@@ -29,13 +26,15 @@ class ViewDonors(nn.Module):
         names: the views.
 
     Raises:
-        InputError: the graph lacks one of the views, has none, or fewer than two entities have one.
+        InputError: the graph lacks one of the views, has none, or fewer than two entities have one; or the features of
+            one should be there and are not.
     """
 
     entities: Tensor
 
     def __init__(self, graph: KnowledgeGraph, views: Sequence[str]) -> None:
         super().__init__()
+        graph.require_features(views)
         self.names = tuple(views)
         has = ", ".join(graph.modalities) or "none"
         for name in self.names:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from rich.progress import track
 from torch import Tensor
 
+from dhns.console import track
 from dhns.graph.index import KnownAnswers
 from dhns.ranking.metric import LinkPredictionMetric
 from dhns.ranking.ranks import NonFiniteScoreError, Ranks, filtered_ranks
@@ -70,7 +70,7 @@ def rank_batch(
         scores = score_all(entity[place], relation[place], head_side[place]).float()
         expected = None if score_triples is None else score_triples(triples, head_side).float()
     try:
-        ranks = filtered_ranks(scores, answer, *known.lookup(entity, relation, head_side), row)
+        ranks = filtered_ranks(scores, answer, *known.lookup(entity, relation, head_side), row, entity)
     except NonFiniteScoreError as error:
         first = int(torch.isin(row, torch.tensor(error.rows, device=row.device)).nonzero()[0])
         side = "head" if head_side[first] else "tail"
@@ -116,7 +116,7 @@ def rank_triples(
     triples = triples.to(known.answers.device)
     size = batch_size or queries_per_chunk(known.num_entities)
     chunks = torch.split(torch.arange(len(triples), device=triples.device), size)
-    for number, query in enumerate(track(chunks, description="Ranking", disable=not progress)):
+    for number, query in enumerate(track(chunks, "Ranking", progress)):
         chunk = triples[query]
         for asked in (False, True):
             head_side = torch.full_like(query, asked, dtype=torch.bool)

@@ -26,16 +26,17 @@ class Records(NamedTuple):
     optimistic: Tensor
     pessimistic: Tensor
     candidates: Tensor
+    own: Tensor
 
     @property
     def ranks(self) -> Ranks:
-        return Ranks(self.optimistic, self.pessimistic, self.candidates)
+        return Ranks(self.optimistic, self.pessimistic, self.candidates, self.own)
 
 
 class LinkPredictionMetric(Metric):
     """Filtered link-prediction metrics of a split, both sides of every triple.
 
-    One record per query is kept (9 integers), not its scores, and records of one query count once: the samples that a
+    One record per query is kept (10 integers), not its scores, and records of one query count once: the samples that a
     distributed sampler repeats to even out the processes change nothing.
 
     ``compute`` returns a flat dictionary. The headline ``mrr``, ``mr``, ``amri`` and ``hits@k`` are of realistic ranks
@@ -44,7 +45,8 @@ class LinkPredictionMetric(Metric):
     the head; ``unseen/`` triples hold an entity of no training triple. Head and tail of ``linked/`` triples are linked
     by a training triple, in either direction, from which their relation may be guessed; ``unlinked/`` are the others.
     Where modalities were taken away, ``lost/`` triples hold an entity that lost one, and ``kept/`` are the others.
-    Behind ``optimistic/`` and ``pessimistic/`` stand the other tie rules, over both sides.
+    Behind ``optimistic/`` and ``pessimistic/`` stand the other tie rules, over both sides. ``own_above`` is the share
+    of queries whose own entity scores above the answer.
 
     Args:
         category: ``(relations,)`` int64, indices into ``CATEGORIES``, as ``relation_category`` gives them.
@@ -107,12 +109,17 @@ class LinkPredictionMetric(Metric):
         place = torch.searchsorted(self.linked_pairs, pair).clamp(max=len(self.linked_pairs) - 1)
         return self.linked_pairs[place] == pair
 
+    def distinct_records(self) -> Records:
+        """The records of all queries so far on the CPU, each query once, in order of the split, tail before head."""
+        empty = torch.empty(0, len(Records._fields), dtype=torch.int64)
+        return _distinct(Records(*(dim_zero_cat(self.records).cpu() if len(self.records) else empty).unbind(1)))
+
     def compute(self) -> dict[str, float]:
         """The metrics of all queries so far, as plain floats; empty when there are none."""
         if len(self.records) == 0:
             return {}
         # On the CPU, as the sums are float64 and not every accelerator has that type
-        records = _distinct(Records(*dim_zero_cat(self.records).cpu().unbind(1)))
+        records = self.distinct_records()
         ranks = records.ranks
         metrics: dict[str, float] = {}
         for name, inside in _slices(records):
@@ -121,7 +128,7 @@ class LinkPredictionMetric(Metric):
                 metrics |= _prefixed(name, values | {"queries": float(inside.sum())})
         for rule, rank in {"optimistic": ranks.optimistic, "pessimistic": ranks.pessimistic}.items():
             metrics |= _prefixed(rule, summarise(rank, ranks.candidates, self.hits))
-        return metrics
+        return metrics | {"own_above": (ranks.own == 2).double().mean().item()}
 
 
 def summarise(rank: Tensor, candidates: Tensor, hits: Sequence[int]) -> dict[str, float]:

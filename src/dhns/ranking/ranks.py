@@ -33,11 +33,14 @@ class Ranks(NamedTuple):
         optimistic: the answer comes first among the candidates that tie with it.
         pessimistic: the answer comes last among them.
         candidates: how many entities compete, the answer included and the other known answers left out.
+        own: half places that the entity of the query itself takes before the answer: 2 where it scores higher, 1 where
+            it ties, 0 where it scores lower or does not compete.
     """
 
     optimistic: Tensor
     pessimistic: Tensor
     candidates: Tensor
+    own: Tensor
 
     @property
     def realistic(self) -> Tensor:
@@ -46,7 +49,12 @@ class Ranks(NamedTuple):
 
 
 def filtered_ranks(
-    scores: Tensor, answer: Tensor, known_query: Tensor, known_entity: Tensor, row: Tensor | None = None
+    scores: Tensor,
+    answer: Tensor,
+    known_query: Tensor,
+    known_entity: Tensor,
+    row: Tensor | None = None,
+    own: Tensor | None = None,
 ) -> Ranks:
     """Rank the answers of a batch of queries in the filtered setting (Bordes et al. 2013).
 
@@ -66,6 +74,7 @@ def filtered_ranks(
         known_entity: ``(known,)`` int64 the known answer, which is left out. Repeated pairs count once, and the answer
             to rank stays in, listed or not.
         row: ``(batch,)`` int64 row of ``scores`` of the query that each answer answers; its own if left out.
+        own: ``(batch,)`` int64 entity of each query, for `Ranks.own`; if left out, that is 0 throughout.
 
     Raises:
         NonFiniteScoreError: a score is NaN or infinite.
@@ -84,11 +93,18 @@ def filtered_ranks(
     better.index_add_(0, query, -(known_score > target).long())
     tied.index_add_(0, query, -(known_score == target).long())
     left_out = torch.zeros_like(better).index_add_(0, query, torch.ones_like(query))
+    own_places = torch.zeros_like(better)
+    if own is not None:
+        own_score = scores[row, own][:, None]
+        own_places = ((own_score > answer_score).long() + (own_score >= answer_score).long())[:, 0]
+        own_places[own == answer] = 0
+        own_places[query[entity == own[query]]] = 0
 
     return Ranks(
         optimistic=1 + better,  # + 1: ranks start at one
         pessimistic=better + tied,  # no + 1: the answer ties with itself and is counted already
         candidates=num_entities - left_out,  # no + 1: the answer is never left out
+        own=own_places,
     )
 
 

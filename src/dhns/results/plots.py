@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from dhns.results.store import write_bytes
+from dhns.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,12 +27,11 @@ def plot_hardness(samples: dict[str, Tensor], path: Path) -> None:
         samples: 1-d scores by name, as `dhns.training.hardness.score_samples` gives them.
         path: of the PNG.
     """
-    import matplotlib.pyplot as plt
-
     levels = sorted((name for name in samples if name.startswith("level_") and "/" not in name), key=_time)
     names = ["true", *levels, "sampled"]
     labels = ["true triples", *(f"generated\nt = {_time(name):g} T" for name in levels), "sampled\nnegatives"]
-    figure, axes = plt.subplots(figsize=(1.4 * len(names) + 1, 4), layout="constrained")
+    figure = _figure((1.4 * len(names) + 1, 4))
+    axes = figure.subplots()
     boxes = axes.boxplot(
         [samples[name].numpy() for name in names], tick_labels=labels, showfliers=False, patch_artist=True, whis=(5, 95)
     )
@@ -54,12 +54,11 @@ def plot_missing(results: Mapping[Setting, list[dict[str, Any]]], split: str, pa
         split: of the MRR.
         path: of the PNG.
     """
-    import matplotlib.pyplot as plt
-
     strategies = list(dict.fromkeys(setting.strategy for setting in results if setting.strategy))
     systems = list(dict.fromkeys(setting.system for setting in results))
     size = (3.2 * len(strategies) + 1.2, 3.8)
-    figure, panels = plt.subplots(1, len(strategies), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    figure = _figure(size)
+    panels = figure.subplots(1, len(strategies), sharey=True, squeeze=False)
     for strategy, axes in zip(strategies, panels[0], strict=True):
         for number, system in enumerate(systems):
             points = {
@@ -70,26 +69,38 @@ def plot_missing(results: Mapping[Setting, list[dict[str, Any]]], split: str, pa
             means = [sum(values) / len(values) for values in points.values()]
             below = [mean - min(values) for mean, values in zip(means, points.values(), strict=True)]
             above = [max(values) - mean for mean, values in zip(means, points.values(), strict=True)]
-            style = {"color": f"C{number}", "marker": "o", "markersize": 4, "capsize": 3, "label": system}
+            style = {"color": f"C{number}", "marker": "o", "markersize": 4, "capsize": 3, "label": _plain(system)}
             axes.errorbar(list(points), means, yerr=[below, above], **style)
         axes.set_title(strategy, fontsize=9)
         axes.set_xlabel("lost it, % of the entities with a modality")
         axes.grid(alpha=0.3)
     panels[0][0].set_ylabel(f"{split} MRR, %")
-    dataset = next(iter(results)).dataset
+    dataset = _plain(next(iter(results)).dataset)
     figure.suptitle(f"{dataset}: modalities taken away\nmean over seeds, bars from least to greatest", fontsize=9)
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(systems)), fontsize=8)
     _save(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
-    """Write a PNG, whole or not at all, and forget the figure."""
-    import matplotlib.pyplot as plt
+def _figure(size: tuple[float, float]) -> Figure:
+    backend = os.environ.pop("MPLBACKEND", None)  # of windows, and perhaps of a notebook that is not installed here
+    try:
+        from matplotlib.figure import Figure
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    return Figure(figsize=size, layout="constrained")
 
+
+def _plain(text: str) -> str:
+    """A name in which matplotlib finds no formula."""
+    return text.replace("$", r"\$")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write a PNG, whole or not at all."""
     image = io.BytesIO()
     figure.savefig(image, dpi=120, format="png")
-    plt.close(figure)
     write_bytes(path, image.getbuffer())
 
 

@@ -1,17 +1,20 @@
-"""All published files of a data set into one folder, and what a person has to fetch where that fails."""
+"""Published files into the folder of their data set, and what a person has to fetch where that fails."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
+from dhns.console import DESCRIPTION, progress_bar
 from dhns.errors import InputError
 from dhns.sources.origins import Absent, Origin, Unavailable
-from dhns.sources.source import PublishedFile, Source, check_file
+from dhns.sources.source import PublishedFile, check_file
 from dhns.sources.transfer import receive
 
 
@@ -25,16 +28,46 @@ class Outcome:
     failed: bool = False
 
 
-def download(source: Source, origin: Origin, folder: Path) -> list[Outcome]:
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Make a folder and hold it: another process that fetches into it waits, and then finds the files there.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # the folder itself, so that no file of a lock stays behind
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"{error.filename or folder}: {error.strerror}") from error
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"another process is fetching into {folder}: waiting for its end")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:
+        pass  # some network file systems have no locks; each file that comes in has one of its own
+
+
+def download(files: Iterable[PublishedFile], origin: Origin, folder: Path) -> list[Outcome]:
     """Fetch what the folder lacks; a file that fails does not stop the others, and nothing is overwritten.
 
     Raises:
         InputError: the folder cannot be written to, or another process is fetching into it.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, transient=True, disable=not Console().is_terminal) as progress:
+    columns = (DESCRIPTION, BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with progress_bar(*columns, transient=True) as progress:
         try:
-            return [_fetch(file, origin, folder, progress) for file in source.files]
+            return [_fetch(file, origin, folder, progress) for file in files]
         except OSError as error:
             raise InputError(f"{error.filename or folder}: {error.strerror}; the same command goes on") from error
 

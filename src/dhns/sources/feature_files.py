@@ -47,7 +47,8 @@ def convert_official(file: PublishedFile, folder: Path, num_entities: int) -> tu
         InputError: the file holds more than a tensor, or does not fit the entities.
     """
     modality = read_modality(folder / file.name, num_entities, missing="zero_rows")
-    path = folder / f"{file.modality}-official.safetensors"
+    assert file.features is not None
+    path = folder / file.features
     write_features(path, modality, {"made_from": file.name, "sha256": file.sha256})
     have = int(modality.present.sum())
     counted = f"{have:,} of {num_entities:,} entities have a row that is not zero"

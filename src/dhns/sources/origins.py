@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import re
+import socket
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from dhns import __version__
 from dhns.errors import InputError
@@ -20,7 +23,8 @@ from dhns.sources.source import PublishedFile
 
 BROKEN = (OSError, http.client.HTTPException, *READ_ERRORS)
 """What reading raises when a connection breaks off or a medium is damaged."""
-_TIMEOUT = 30  # seconds without a byte
+_TIMEOUT = 10  # seconds to connect, and without a byte
+_IMPATIENT = 1.0  # seconds to connect, for one who did not ask for a download
 _WEB = ("https://", "http://")
 
 
@@ -52,19 +56,28 @@ class Origin(Protocol):
 
 
 class Web:
-    """Files at their published addresses, or below the address of a mirror as ``<data set>/<file>``."""
+    """Files at their published addresses, or below the address of a mirror as ``<data set>/<file>``.
+
+    A host that cannot be reached is not asked again, so that a machine without a network learns so at once.
+    """
 
     # urllib, for pooch verifies but cannot resume, and a Range header needs no dependency
 
     def __init__(self, dataset: str, mirror: str | None = None) -> None:
         self.dataset = dataset
         self.mirror = mirror
+        self._unreachable: dict[str, str] = {}
 
     def url(self, file: PublishedFile) -> str | None:
         """The address of a file."""
         if self.mirror is None:
             return file.url
         return f"{self.mirror.rstrip('/')}/{quote(self.dataset)}/{quote(file.name)}"
+
+    def servers(self, files: Iterable[PublishedFile]) -> list[str]:
+        """Where files come from: ``https://HOST``, each once."""
+        urls = [url for file in files if (url := self.url(file))]
+        return list(dict.fromkeys("/".join(url.split("/")[:3]) for url in urls))
 
     @contextmanager
     def open(self, file: PublishedFile, offset: int) -> Iterator[Incoming]:
@@ -74,6 +87,9 @@ class Web:
         headers = {"User-Agent": f"dhns/{__version__}", "Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
+        host = urlsplit(url).netloc
+        if host in self._unreachable:
+            raise Unavailable(self._unreachable[host])
         try:
             response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)
         except urllib.error.HTTPError as error:
@@ -81,7 +97,9 @@ class Web:
             kind = Absent if error.code in (404, 410) else Unavailable
             raise kind(f"{url} answers {error.code} {error.reason}") from None
         except (urllib.error.URLError, ValueError) as error:
-            raise Unavailable(f"{url} cannot be reached: {getattr(error, 'reason', error)}") from None
+            reason = getattr(error, "reason", error)
+            self._unreachable[host] = f"{host} cannot be reached: {getattr(reason, 'strerror', None) or reason}"
+            raise Unavailable(self._unreachable[host]) from None
         with response:
             start, total = _extent(response)
             if total not in (None, file.bytes):
@@ -156,6 +174,34 @@ def origin(dataset: str, mirror: str | None) -> Origin:
     if path.is_file():
         return ArchivedFiles(dataset, path)
     raise InputError(f"mirror={mirror} is no folder, no archive and no address that starts with https:// or http://")
+
+
+@functools.cache
+def unreachable(server: str) -> str | None:
+    """Why there is no connection to a server such as ``https://HOST``, known within a second; None if there is one.
+
+    None as well where a proxy makes the connections.
+    """
+    parts = urlsplit(server)
+    host = parts.hostname or ""
+    if parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
+        return None
+    failure: str | None = f"{parts.netloc} did not answer within {_IMPATIENT:g} s; dhns data download waits longer"
+
+    def connect() -> None:
+        nonlocal failure
+        try:
+            port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+            socket.create_connection((host, port), timeout=_IMPATIENT).close()
+            failure = None
+        except (OSError, ValueError) as error:
+            failure = f"{parts.netloc} cannot be reached: {getattr(error, 'strerror', None) or error}"
+
+    # in a thread, for the system's look-up of names knows no limit of time
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(_IMPATIENT)
+    return failure
 
 
 def _some(members: Sequence[PurePosixPath]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dhns.errors import InputError
+from dhns.files import sha256
 from dhns.names import plain_name
 
 Status = Literal["ok", "missing", "differs"]
-_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,11 @@ class PublishedFile:
         if self.url is not None and not self.url.startswith(("https://", "http://")):
             raise InputError(f"{self.name}: url is '{self.url}'; expected an address that starts with https://")
 
+    @property
+    def features(self) -> str | None:
+        """Name of the feature file that an official tensor is converted to; None of other files."""
+        return None if self.modality is None else f"{self.modality}-official.safetensors"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -78,6 +82,10 @@ class Source:
             reason = str(error).replace("PublishedFile.__init__()", "an entry")
             raise InputError(f"source.files of {dataset}: {reason}") from None
 
+    def absent(self, folder: Path) -> list[PublishedFile]:
+        """The files that the graph needs and the folder lacks; the content of those that are there is not looked at."""
+        return [file for file in self.files if not file.optional and not (folder / file.name).is_file()]
+
     def check(self, folder: Path) -> list[Check]:
         """Each file of the folder against what is published."""
         return [check_file(file, folder / file.name) for file in self.files]
@@ -89,12 +97,3 @@ def check_file(file: PublishedFile, path: Path) -> Check:
         return Check(file, "missing", None)
     found = path.stat().st_size, sha256(path)
     return Check(file, "ok" if found == (file.bytes, file.sha256) else "differs", found)
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as content:
-        while block := content.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

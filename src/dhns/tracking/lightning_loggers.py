@@ -64,7 +64,7 @@ class CSVFiles(LightningBackend):
     """
 
     def __init__(self, folder: str) -> None:
-        super().__init__(CSVLogger(folder, name="log"))
+        super().__init__(CSVLogger(Path(folder).absolute(), name="log"))
 
     def histograms(self, samples: Samples, step: int) -> None:
         shares = list(QUANTILES.values())
@@ -97,7 +97,7 @@ class TensorBoard(LightningBackend):
     def __init__(self, folder: str) -> None:
         if find_spec("tensorboard") is None:
             raise InputError('logger=tensorboard needs a package that is missing: pip install "dhns[tensorboard]"')
-        super().__init__(TensorBoardLogger(folder, name="tensorboard", version=""))
+        super().__init__(TensorBoardLogger(Path(folder).absolute(), name="tensorboard", version=""))
 
     def histograms(self, samples: Samples, step: int) -> None:
         for name, values in samples.items():

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 import zipfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from hydra.utils import get_object
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from dhns.config.renamed import present_targets
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
+from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph
 from dhns.training.callbacks import BEST, LAST
 from dhns.training.module import LinkPredictionModule
+from dhns.training.saved_graph import FILE_NAME as GRAPH_FILE
+from dhns.training.saved_graph import load_saved_graph
 
 RESUMABLE = frozenset({"optimizer_states", "lr_schedulers", "loops", "callbacks"})
 """What Lightning saves beside weights, to go on from."""
@@ -57,6 +64,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     settings = content.get("hyper_parameters")
     if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
         raise InputError(f"{path} is not a checkpoint of dhns: it holds no settings; give the .ckpt of a dhns run")
+    settings["config"] = present_targets(settings["config"])
     return content
 
 
@@ -88,36 +96,46 @@ def require_resumable(content: dict[str, Any], module: LinkPredictionModule, pat
 def require_same_graph(content: dict[str, Any], module: LinkPredictionModule, path: Path) -> None:
     """Refuse a graph on which the checkpoint was not trained: ids would mean other entities, or train triples test.
 
+    Features that only one of the two has do not count: a model that reads them refuses a graph without.
+
     Raises:
         InputError: some fingerprints differ; the message names the parts.
     """
     stored, found = content.get("fingerprints"), module.fingerprints
-    if stored is None or stored == found:
+    if stored is None:
         return
-    changed = sorted(key for key in stored.keys() | found.keys() if stored.get(key) != found.get(key))
-    raise InputError(
-        f"{module.graph.name} has changed since {path} was trained: its {', '.join(changed)}; restore the files, or "
-        "train again (force=true)"
-    )
+    both = stored.keys() & found.keys()
+    parts = [key for key in stored.keys() | found.keys() if key in both or not key.startswith("modality/")]
+    if changed := sorted(key for key in parts if stored.get(key) != found.get(key)):
+        raise InputError(
+            f"{module.graph.name} has changed since {path} was trained: its {', '.join(changed)}; restore the files, "
+            "or train again (force=true)"
+        )
 
 
-def require_own_targets(settings: Any, path: Path) -> None:
+def require_own_targets(settings: Any, path: Path, trusted: Collection[str] = ()) -> None:
     """Refuse a configuration that names anything to call but classes and readers of this package and of torch.optim.
 
     A checkpoint may come from a stranger, and what its ``_target_`` nodes name is called when it is loaded. What counts
-    is where the thing is defined, not its name: a module of this package leads to whatever it imports.
+    is where the thing is defined, not its name: a module of this package leads to whatever it imports. What lies in
+    packages that the user trusts may be called too.
+
+    Args:
+        settings: of the checkpoint.
+        path: of the checkpoint, for messages.
+        trusted: names of top-level packages.
 
     Raises:
         InputError: it does; the message names the target.
     """
     if isinstance(settings, dict):
         target = settings.get("_target_")
-        if target is not None and not _is_own(target):
-            raise InputError(f"{path} asks to call '{target}', which is not part of dhns: do not trust it")
+        if target is not None and not _is_own(target) and not _is_trusted(target, trusted):
+            raise InputError(f"{path} asks to call '{target}', which is not part of dhns{_advice(target)}")
         settings = [value for key, value in settings.items() if key != "logger"]
     if isinstance(settings, list):
         for value in settings:
-            require_own_targets(value, path)
+            require_own_targets(value, path, trusted)
 
 
 def _is_own(target: Any) -> bool:
@@ -131,6 +149,23 @@ def _is_own(target: Any) -> bool:
     return home.startswith("dhns.graph.readers.") or (
         inspect.isclass(found) and home.startswith(("dhns.", "torch.optim."))
     )
+
+
+def _is_trusted(target: Any, trusted: Collection[str]) -> bool:
+    package = str(target).partition(".")[0]
+    return package in trusted and _can_be_trusted(package)
+
+
+def _can_be_trusted(package: str) -> bool:
+    """Nobody keeps a model in the standard library, torch or hydra, where what runs any command lies."""
+    return package.isidentifier() and package not in sys.stdlib_module_names | {"dhns", "torch", "hydra"}
+
+
+def _advice(target: Any) -> str:
+    package = str(target).partition(".")[0]
+    if not _can_be_trusted(package):
+        return ": do not trust it"
+    return f". If you know where it comes from and trust that code, add trust=[{package}]"
 
 
 def load_weights(module: LinkPredictionModule, path: Path) -> None:
@@ -153,16 +188,38 @@ def _put_weights(module: LinkPredictionModule, content: dict[str, Any], path: Pa
         ) from None
 
 
-def load_module(path: Path, device: torch.device | str = "cpu") -> LinkPredictionModule:
+def load_module(
+    path: Path,
+    device: torch.device | str = "cpu",
+    dataset: Mapping[str, Any] | None = None,
+    trusted: Collection[str] = (),
+) -> LinkPredictionModule:
     """The trained module of a checkpoint file or run folder, with its graph, ready to score.
+
+    Args:
+        path: of the file or folder.
+        device: to score on.
+        dataset: settings of the data set, such as ``folder``, in place of those of the training: where the files lie
+            now. Without them the graph is the one in the run's folder or, if it holds none, read from where it lay.
+        trusted: top-level packages beside this one whose classes the checkpoint may name.
 
     Raises:
         InputError: see `find_checkpoint`, `read_checkpoint`, `require_own_targets`, `load_weights`.
     """
+    register_resolvers()
     checkpoint = find_checkpoint(path)
     content = read_checkpoint(checkpoint)
     settings = content["hyper_parameters"]["config"]
-    require_own_targets(settings, checkpoint)
-    module = LinkPredictionModule(settings, load_graph(OmegaConf.create(settings)))
+    require_own_targets(settings, checkpoint, trusted)
+    module = LinkPredictionModule(settings, _graph_of(checkpoint, settings, dataset))
     _put_weights(module, content, checkpoint)
     return module.to(device).eval()
+
+
+def _graph_of(checkpoint: Path, settings: dict[str, Any], dataset: Mapping[str, Any] | None) -> KnowledgeGraph:
+    folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
+    if not dataset and (folder / GRAPH_FILE).is_file():
+        return load_saved_graph(folder)
+    merged = OmegaConf.merge(OmegaConf.create(settings), {"dataset": dict(dataset or {})})
+    assert isinstance(merged, DictConfig)
+    return load_graph(merged)

@@ -14,10 +14,12 @@ def choose_device(name: str) -> torch.device:
         InputError: there is no such device here.
     """
     if name == "auto":
-        return torch.accelerator.current_accelerator() or torch.device("cpu")
+        # a build for CUDA names an accelerator, whether this machine has one or not
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        return found or torch.device("cpu")
     try:
         probe = torch.zeros(1, device=name)
         probe.item()  # torch knows devices that only pretend to compute
         return probe.device
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ImportError) as error:
         raise InputError(f"device '{name}' is not usable here: {str(error).splitlines()[0]}; use device=cpu") from None

@@ -12,36 +12,39 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Timer
 
+from dhns.config.identity import RESULT_VERSION, config_hash, content_of
 from dhns.data.datamodule import TripleDataModule
 from dhns.errors import InputError
+from dhns.files import write_json
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph
 from dhns.graph.protocol import Protocol
 from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
-from dhns.ranking.baseline import RelationFrequency
-from dhns.ranking.evaluation import rank_triples
-from dhns.results.config_hash import config_hash
 from dhns.results.plots import plot_hardness
-from dhns.results.store import FILE_NAME, RESULT_VERSION, read_result, versions, write_json
-from dhns.tracking.callback import ShowProgress
-from dhns.tracking.content import shown_settings, shown_summary
+from dhns.results.ranks import FILE_NAME as RANKS_FILE
+from dhns.results.ranks import write_ranks
+from dhns.results.store import FILE_NAME, read_result, versions
 from dhns.tracking.tracker import Tracker, open_tracker
 from dhns.training.callbacks import BEST, LAST, checkpoints, progress
 from dhns.training.checkpoint import load_weights, read_checkpoint, require_resumable
 from dhns.training.checkpoint_io import plugins
-from dhns.training.distributed import DataParallel, told_as_here
+from dhns.training.continuation import start_from, take_over
+from dhns.training.distributed import told_as_here
 from dhns.training.divergence import DivergenceGuard
+from dhns.training.evaluation import frequency_baseline, rank_split
 from dhns.training.hardness import score_samples
 from dhns.training.module import LinkPredictionModule
 from dhns.training.quiet import quiet_lightning
 from dhns.training.run_folder import own_folder
+from dhns.training.saved_graph import save_graph
+from dhns.training.tracked_content import shown_settings, shown_summary
+from dhns.training.tracking import ShowProgress
+from dhns.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +73,13 @@ def run(config: DictConfig) -> dict[str, Any]:
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         protocol: Protocol = instantiate(config.protocol)
         graph = load_graph(config)
+        for note in graph.notes:
+            log.info("note: %s", note)
         protocol.check_selection(graph)
+        if config.keep_data:
+            save_graph(graph, folder, Path(config.paths.outputs))
+        if config.resume is not None:
+            take_over(config, folder)
         try:
             with open_tracker(config.logger) as tracker:
                 result = _train_and_rank(config, graph, protocol, folder, tracker)
@@ -82,28 +91,12 @@ def run(config: DictConfig) -> dict[str, Any]:
     return result
 
 
-def rank_split(module: LinkPredictionModule, split: str, show_progress: bool = False) -> dict[str, float]:
-    """Filtered metrics of a whole split; see `LinkPredictionMetric`."""
-    module.eval()
-    module.on_validation_epoch_start()
-    metrics = rank_triples(
-        module.score_all,
-        module.graph.split(split),
-        module.known,
-        module.metric,
-        describe=module.graph.describe,
-        score_triples=module.model.score_triples,
-        progress=show_progress,
-    )
-    module.on_validation_end()
-    return metrics
-
-
 def _train_and_rank(
     config: DictConfig, graph: KnowledgeGraph, protocol: Protocol, folder: Path, tracker: Tracker | None
 ) -> dict[str, Any]:
     # Interpolations stay as written: the checkpoint and the result hold no path of this machine.
     plain: Any = OmegaConf.to_container(config, resolve=False)
+    plain["content"] = content_of(config)
     module = LinkPredictionModule(plain, graph)
     data = TripleDataModule(
         graph, config.data.batch_size, config.seed, config.data.valid_triples, by_query=module.sampler is None
@@ -115,8 +108,9 @@ def _train_and_rank(
     callbacks = [timer, DivergenceGuard(), *stages, *progress(config.progress)]
     if tracker is not None:
         callbacks.append(ShowProgress(tracker, shown_settings(config) | {"config_hash": config_hash(config)}))
-    trainer = _make_trainer(
-        config,
+    trainer = make_trainer(
+        config.trainer,
+        select_best,
         default_root_dir=folder,
         logger=tracker or False,
         callbacks=callbacks,
@@ -127,9 +121,12 @@ def _train_and_rank(
     last = checkpoint_folder / f"{LAST}.ckpt"
     if last.exists():
         content = read_checkpoint(last)
-        _require_same_settings(config, content["hyper_parameters"]["config"], last)
+        if config.resume is None:
+            _require_same_settings(config, content["hyper_parameters"]["config"], last)
         require_resumable(content, module, last)
         timer.load_state_dict(content["callbacks"].get(timer.state_key, {}))
+    elif config.init_from is not None:
+        start_from(module, Path(config.init_from))
     log.info("%s in process %d: %s", "training resumes" if last.exists() else "training starts", os.getpid(), folder)
     before, started = timer.time_elapsed(), time.perf_counter()
     with told_as_here():
@@ -142,8 +139,10 @@ def _train_and_rank(
     load_weights(module, chosen)
     module.to(trainer.strategy.root_device)  # Lightning leaves it on the processor when training ends
     started = time.perf_counter()
-    metrics = {split: rank_split(module, split, config.progress and sys.stdout.isatty()) for split in ("valid", "test")}
-    ranked = time.perf_counter() - started
+    splits = [split for split in ("valid", "test") if len(graph.split(split))]
+    found = {split: rank_split(module, split, config.progress and sys.stdout.isatty()) for split in splits}
+    ranking_seconds = time.perf_counter() - started
+    write_ranks(folder / RANKS_FILE, {split: ranked for split, (_, ranked) in found.items()})
     return {
         "version": RESULT_VERSION,
         "system": config.system,
@@ -155,8 +154,8 @@ def _train_and_rank(
         "config": {key: value for key, value in plain.items() if key not in ("paths", "run_dir")},
         "protocol": protocol.describe() | {"notes": list(graph.notes)},
         "fingerprints": module.fingerprints,
-        "metrics": metrics,
-        "baseline": _frequency_baseline(module),
+        "metrics": {split: metrics for split, (metrics, _) in found.items()},
+        "baseline": frequency_baseline(module, splits),
         "generated": _generated_report(module, folder),
         "parameters": {
             name: sum(p.numel() for p in part.parameters()) if part is not None else 0
@@ -166,7 +165,7 @@ def _train_and_rank(
         "epochs": state["epoch"] + 1,
         "batches": state["batches_seen"],
         "checkpoint": str(chosen.relative_to(folder)),
-        "time": {"train_s": trained, "rank_s": ranked},
+        "time": {"train_s": trained, "rank_s": ranking_seconds},
         "peak_memory_mib": _peak_memory_mib(),
         "threads": torch.get_num_threads(),
         "device": str(trainer.strategy.root_device),
@@ -175,36 +174,15 @@ def _train_and_rank(
     }
 
 
-def _make_trainer(config: DictConfig, **options: Any) -> pl.Trainer:
-    """The trainer of the settings.
-
-    Raises:
-        InputError: a setting is refused, or the training would end before there is a checkpoint to rank.
-    """
-    settings: Any = instantiate(config.trainer, _convert_="all")
-    epochs, every = settings.get("max_epochs"), settings.get("check_val_every_n_epoch") or 1
-    if epochs is not None and 0 <= epochs < (every if options["limit_val_batches"] else 1):
-        raise InputError(
-            f"trainer.max_epochs is {epochs}, and the first validation comes after epoch {every} "
-            "(trainer.check_val_every_n_epoch): there would be no checkpoint to rank; train longer or validate earlier"
-        )
-    try:
-        trainer = pl.Trainer(**settings, **options, use_distributed_sampler=False)
-    except (MisconfigurationException, ValueError, ImportError) as error:
-        raise InputError(f"the settings under 'trainer' do not work here: {error}") from error
-    if trainer.num_nodes > 1 or (trainer.world_size > 1 and not isinstance(trainer.strategy, DataParallel)):
-        raise InputError(
-            f"trainer.devices asks for {trainer.world_size} devices on {trainer.num_nodes} machine(s); add trainer=ddp "
-            "to train one run on several devices of one machine, or start one run per device (docs/sweeps.md)"
-        )
-    if isinstance(trainer.strategy, DataParallel) and config.optimization.get("sparse"):
-        raise InputError("trainer=ddp averages whole gradients, and optimization.sparse=true has others; leave one out")
-    return trainer
-
-
 def _require_same_settings(config: DictConfig, stored: dict[str, Any], path: Path) -> None:
     """Raise unless what ``path`` holds was made by settings of the same hash and seed; `run_dir` may be anything."""
     found, seed = config_hash(OmegaConf.create(stored)), stored["seed"]
+    then, now = stored.get("content", {}), content_of(config)
+    if then != now and config_hash(OmegaConf.create(stored | {"content": now})) == config_hash(config):
+        changed = ", ".join(sorted(role for role in then.keys() | now.keys() if then.get(role) != now.get(role)))
+        raise InputError(
+            f"{path} is of other data: {changed} changed since; choose another run_dir, or replace it with force=true"
+        )
     if (found, seed) != (config_hash(config), config.seed):
         raise InputError(
             f"{path} is of other settings (#{found}, seed {seed}) than these (#{config_hash(config)}, seed "
@@ -212,20 +190,12 @@ def _require_same_settings(config: DictConfig, stored: dict[str, Any], path: Pat
         )
 
 
-def _frequency_baseline(module: LinkPredictionModule) -> dict[str, dict[str, float]]:
-    baseline = RelationFrequency(module.graph).to(module.known.answers.device)
-    scores = {}
-    for split in ("valid", "test"):
-        scores[split] = rank_triples(baseline, module.graph.split(split), module.known, module.metric)
-        module.metric.reset()
-    return scores
-
-
 def _generated_report(module: LinkPredictionModule, folder: Path) -> dict[str, Any]:
-    """Last diagnostics of training, and mean scores of generated negatives for validation triples."""
+    """Last diagnostics of training, and mean scores of generated negatives for validation triples (else of train)."""
     if module.generator is None:
         return {}
-    samples = score_samples(module, module.graph.valid)
+    graph = module.graph
+    samples = score_samples(module, graph.valid if len(graph.valid) else graph.train)
     plot_hardness(samples, folder / "hardness.png")
     means: dict[str, float] = {name: float(score.mean()) for name, score in samples.items()}
     return {"diagnostics": module.diagnostics.report, "mean_scores": means}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dhns.errors import InputError
-from dhns.results.store import remove_partial_files
+from dhns.files import remove_partial_files
 
 log = logging.getLogger(__name__)
 LOCK = ".lock"

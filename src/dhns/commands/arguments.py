@@ -1,0 +1,111 @@
+"""Arguments as a user types them, in the words of Hydra."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import types
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from dhns.config.own_settings import OWN
+from dhns.config.signatures import written
+from dhns.config.values import alternatives
+from dhns.resources import conf_dir
+
+_BY_NAME = {"table": str, "dataset.modalities.*.path": Path, "dataset.modalities.*": Path | None}
+"""Tables are named by numbers; a modality is a file or, in braces, a mapping."""
+_IN_QUOTES = re.compile(r"'([^'\\]|\\.)*'|\"([^\"\\]|\\.)*\"", re.DOTALL)
+_CHOICE = re.compile(rf"(?:^|,)((?:{_IN_QUOTES.pattern})(?=,|$)|[^,]*)", re.DOTALL)
+_WORD = re.compile(r"(?:[A-Za-z_]|\.{0,2}/)[\w./-]*", re.ASCII)
+_NO_WORDS = frozenset({"true", "false", "null", "nan", "inf"})
+
+
+def in_words_of_hydra(arguments: Sequence[str], first: str | None = None) -> list[str]:
+    """Flags before settings, wherever they stood, and texts in quotes.
+
+    Args:
+        arguments: after the name of the command.
+        first: the setting that a leading bare word is the value of.
+    """
+    settings = [argument for argument in arguments if _is_setting(argument)]
+    others = [argument for argument in arguments if not _is_setting(argument)]
+    if first and others and not others[0].startswith("-"):
+        settings = [f"{first}={others.pop(0)}", *settings]
+    sweep = "--multirun" in others or "-m" in others
+    return [*others, *(quoted(argument, sweep) for argument in settings)]
+
+
+def quoted(argument: str, sweep: bool = False) -> str:
+    """Put a text in quotes, so that it reaches its setting as it was typed, whatever characters it holds.
+
+    A text is the value of a setting whose annotation says so. What stands in quotes already is left to Hydra, and so is
+    null where the setting may be null. In a sweep, commas outside of quotes part one choice from the next. A path may
+    begin with ``~``, and refer to settings as files of ``conf/`` do: ``${paths.data}/mine``. A text ``???`` counts as
+    missing: that is how OmegaConf spells it.
+    """
+    key, _, value = argument.partition("=")
+    name = key.lstrip("+")
+    is_mapping = name.startswith("dataset.modalities.") and value.startswith("{") and value.endswith("}")
+    if is_mapping or not (kinds := _kinds(name)):
+        return argument
+    choices = [match[1] for match in _CHOICE.finditer(value)] if sweep else [value]
+    return f"{key}={','.join(_quoted(choice, kinds) for choice in choices)}"
+
+
+def escaped(text: str) -> str:
+    """A text for a configuration, in which it holds no reference."""
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+
+
+def _is_setting(argument: str) -> bool:
+    return not argument.startswith("-") and ("=" in argument or argument.startswith("~"))
+
+
+def _quoted(value: str, kinds: set[Any]) -> str:
+    if _IN_QUOTES.fullmatch(value) or (value == "null" and types.NoneType in kinds):
+        return value
+    if Path in kinds:
+        value = os.path.expanduser(value)  # noqa: PTH111  # the shell does so at the start of a word only
+    if _WORD.fullmatch(value) and value.lower() not in _NO_WORDS:
+        return value
+    # Hydra and OmegaConf unescape backslashes only before a quote, the end, and an interpolation
+    value = re.sub(rf"(\\*)\$\{{{_not_a_reference() if Path in kinds else ''}", r"\1\1\\${", value)
+    value = re.sub(r"(\\*)'", r"\1\1\\'", value)
+    value = re.sub(r"(\\+)\Z", r"\1\1", value)
+    return f"'{value}'"
+
+
+@functools.cache
+def _not_a_reference() -> str:
+    """What follows ``${`` where it refers to no setting and no resolver."""
+    groups = (path.name for path in conf_dir().iterdir() if path.is_dir())
+    names = "|".join(sorted({*groups, *(key.partition(".")[0] for key in OWN)}))
+    return rf"(?!(?:(?:oc|dhns)\.\w+:|(?:{names})[.}}]).*\}})"
+
+
+def _kinds(key: str) -> set[Any]:
+    """What the setting may be, where that is a text; empty where it is anything else."""
+    by_name = [kind for pattern, kind in _BY_NAME.items() if fnmatchcase(key, pattern)]
+    for annotation in by_name or ([OWN[key]] if key in OWN else _of_targets(key)):
+        kinds = set(alternatives(annotation))
+        if kinds & {str, Path} and kinds <= {str, Path, types.NoneType}:
+            return kinds
+    return set()
+
+
+def _of_targets(key: str) -> Iterator[Any]:
+    """The annotations of an argument in all files of its group, such as ``dataset.folder``."""
+    if not re.fullmatch(r"\w+(\.\w+)+", key):
+        return
+    group, *path, name = key.split(".")
+    for file in sorted((conf_dir() / group).glob("*.yaml")):
+        tree = OmegaConf.load(file)
+        target = OmegaConf.select(tree, ".".join([*path, "_target_"]), throw_on_resolution_failure=False)
+        if isinstance(target, str) and (signature := written(target)):
+            yield signature.hints.get(name)

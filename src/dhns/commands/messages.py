@@ -1,0 +1,134 @@
+"""What a user is told of an exception: one line."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import errno
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from dhns.commands.check import check_settings
+from dhns.config.known_keys import require_known
+from dhns.config.trainer_settings import REFUSED
+from dhns.errors import InputError
+from dhns.resources import conf_dir
+
+USER_ERRORS = (InputError, HydraException, OmegaConfBaseException)
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_PATH = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP}
+_INTERNALS = re.compile(r"\n\s*(?:full_key:|object_type=|Config search path:)")
+_PLUGIN = re.compile(r"Could not find 'hydra/(launcher/(?:joblib|submitit_\w+)|sweeper/optuna)'")
+_MEMORY = re.compile(
+    "allocate memory|out of memory|not enough memory|Storage size calculation overflowed", re.IGNORECASE
+)
+_UNKNOWN = re.compile(r"Could not override '([^']+)'\.")
+_NO_CHOICE = re.compile(r"Could not find '(.+)/([^/']+)'\s+Available options in '.+':((?:\n\t.+)+)")
+
+
+def is_told(error: BaseException) -> bool:
+    """Whether a user can mend it; anything else is a mistake of the program."""
+    if isinstance(error, USER_ERRORS):
+        return True
+    return error.errno in _DISK | _PATH if isinstance(error, OSError) else _lacks_memory(error)
+
+
+def message(error: BaseException, command: str) -> str:
+    """An exception in one line: the `InputError` that it stems from, or what Hydra says without its internals."""
+    causes = list(_causes(error))
+    if told := next((cause for cause in causes if isinstance(cause, InputError)), None):
+        return " ".join(str(told).split())
+    if any(map(_lacks_memory, causes)):
+        return (
+            f"memory is short: {_line(causes[-1])}; lower what the size of a step or of the model is made of, such as "
+            "data.batch_size, negatives.num_negatives, scorer.dim or batch_size"
+        )
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
+        return _of_file(error)
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key} is not given; add {error.full_key}=VALUE"
+    text = str(error)
+    if plugin := _PLUGIN.search(text):
+        extra = "search" if "optuna" in plugin[1] else "sweep"
+        return f"hydra/{plugin[1].replace('/', '=')} needs a package that is not installed: pip install 'dhns[{extra}]'"
+    if unknown := _UNKNOWN.match(text):
+        return f"there is no setting '{unknown[1]}'; {_instead(unknown[1], command)}"
+    if choice := _NO_CHOICE.search(text):
+        group, name = choice[1], choice[2]
+        there = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml")) or choice[3].split()
+        near = difflib.get_close_matches(name, there, n=3)
+        if near:
+            return f"Could not find '{group}/{name}'; did you mean {' or '.join(near)}?"
+        return f"Could not find '{group}/{name}' Available options in '{group}': {' '.join(there)}"
+    if isinstance(error, OverrideParseException):
+        if "=" not in error.override:
+            return f"'{error.override}' is not of the form key=value"
+        return f"'{error.override}' cannot be read: {_line(error)}"
+    return _line(error)
+
+
+def _of_file(error: OSError) -> str:
+    if error.errno in _PATH:
+        return f"{error.filename}: {error.strerror}; give another path"
+    where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
+    return f"{where}: {error.strerror}; mend that, and the same command continues where it was"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(_INTERNALS.split(str(error))[0].split())
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_MEMORY.search(str(error))))
+
+
+def _instead(key: str, command: str) -> str:
+    """What to do about a setting that does not exist: another name, or a plus where that would be accepted."""
+    group, _, name = key.partition(".")
+    if group == "trainer" and name in REFUSED:
+        return REFUSED[name]
+    arguments = [argument for argument in sys.argv[1:] if "=" in argument and not argument.startswith("-")]
+    asked = [argument for argument in arguments if argument.partition("=")[0] == key]
+    others = [argument for argument in arguments if argument not in asked]
+    if added := _composed(command, *others, *(f"+{argument}" for argument in asked)):
+        with contextlib.suppress(InputError):
+            require_known(added, command)
+            check_settings(added)
+            return f"+{key}=VALUE adds it"
+    plain = _composed(command, *others)
+    near = difflib.get_close_matches(key, _keys(plain), n=1) if plain else []
+    return f"did you mean {near[0]}?" if near else f"dhns {command} --cfg job prints all that there are"
+
+
+def _composed(command: str, *overrides: str) -> DictConfig | None:
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+            return compose(command, overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException):
+        return None
+
+
+def _keys(config: DictConfig) -> list[str]:
+    def walk(node: Any, prefix: str) -> Iterator[str]:
+        for name, child in node.items():
+            yield f"{prefix}{name}"
+            if isinstance(child, dict):
+                yield from walk(child, f"{prefix}{name}.")
+
+    return list(walk(OmegaConf.to_container(config, resolve=False), ""))

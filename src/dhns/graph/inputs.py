@@ -1,0 +1,95 @@
+"""The files that a data set is read from, and their content: what a run's identity rests on. Needs no torch."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dhns.files import known_sha256
+from dhns.resources import conf_dir
+
+STEMS = {"train": ("train",), "valid": ("valid", "val", "dev"), "test": ("test",)}
+"""Names of the files of a graph's splits, under which graphs are published, less their `SUFFIXES`."""
+SUFFIXES = tuple(f"{suffix}{packed}" for suffix in (".tsv", ".txt", ".csv") for packed in ("", ".gz"))
+NAME_FILES = {
+    "entities": ("entities.tsv", "entity2id.txt"),
+    "relations": ("relations.tsv", "relation2id.txt"),
+}
+"""Files that fix the ids, the first that is there; others hold labels, which change no number."""
+_PUBLISHED = re.compile(r"^ *- name: (\S+)\n(?: +(?!- )\S.*\n)*? +sha256: ([0-9a-f]{64})$", re.MULTILINE)
+
+
+def inputs(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    """The files that there are, by what they are to the data set: ``train``, ``entities``, ``modality/textual``, ...
+
+    Args:
+        dataset: a node of ``conf/dataset``, resolved. Of a reader that is not ours, all files that it names, and those
+            in the folders that it names.
+    """
+    _, _, reader = str(dataset.get("_target_", "")).rpartition("dhns.graph.readers.")
+    found = _READERS.get(reader, _named_files)(dataset)
+    found |= {f"modality/{name}": path for name, path in feature_files(dataset).items()}
+    return {role: path for role, path in found.items() if path.is_file()}
+
+
+def data_folder(dataset: Mapping[str, Any]) -> Path:
+    """The folder of a data set, or that of its only file."""
+    return Path(dataset.get("folder") or Path(dataset.get("path") or "").parent).expanduser()
+
+
+def feature_files(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    """The feature file of each modality that a data set names, be it there or not."""
+    modalities = dataset.get("modalities") or {}
+    paths = {name: source.get("path") if isinstance(source, Mapping) else source for name, source in modalities.items()}
+    return {name: data_folder(dataset) / Path(path).expanduser() for name, path in paths.items() if path}
+
+
+def changed_content(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 by role of all `inputs` but those that are as published (``conf/source``)."""
+    published = _published(str(dataset.get("name")))
+    digests = {role: (path.name, known_sha256(path)) for role, path in inputs(dataset).items()}
+    return {role: digest for role, (name, digest) in digests.items() if published.get(name) != digest}
+
+
+@functools.cache
+def _published(name: str) -> dict[str, str]:
+    """SHA-256 by file name of a published data set; empty where there is none of that name."""
+    path = conf_dir() / "source" / f"{name.lower().replace('-', '_')}.yaml"
+    return dict(_PUBLISHED.findall(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _openke(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    files = {"entities": "entity2id.txt", "relations": "relation2id.txt"}
+    files |= {split: f"{split}2id.txt" for split in ("train", "valid", "test")}
+    # labels change no number
+    return {role: Path(dataset["folder"]).expanduser() / name for role, name in files.items()}
+
+
+def _tsv(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    folder = Path(dataset["folder"]).expanduser()
+    candidates = {split: [f"{stem}{end}" for stem in stems for end in SUFFIXES] for split, stems in STEMS.items()}
+    found: dict[str, Path] = {}
+    for role, names in (candidates | NAME_FILES).items():
+        if path := next((folder / name for name in names if (folder / name).is_file()), None):
+            found[role] = path
+    return found
+
+
+def _edge_list(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    return {"triples": Path(dataset["path"]).expanduser()}
+
+
+def _named_files(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    named = {name: Path(value).expanduser() for name, value in dataset.items() if isinstance(value, str)}
+    folders = {name: path for name, path in named.items() if path.is_dir()}
+    return named | {f"{name}/{path.name}": path for name, folder in folders.items() for path in folder.iterdir()}
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Path]]] = {
+    "read_openke": _openke,
+    "read_tsv": _tsv,
+    "read_edge_list": _edge_list,
+}

@@ -1,0 +1,114 @@
+"""The graph of a run, kept in its folder, so that the model can be used wherever the folder goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+from safetensors.torch import save
+from torch import Tensor
+
+from dhns.errors import InputError
+from dhns.files import PARTIAL, write_bytes
+from dhns.graph.features import read_modality
+from dhns.graph.fingerprint import fingerprint
+from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph, Modality, Vocabulary
+
+FILE_NAME = "graph.safetensors"
+FEATURES = "features"
+"""Folder of the run that holds a file of features per modality."""
+_SHARED = ".features"
+
+
+def save_graph(graph: KnowledgeGraph, folder: Path, outputs: Path) -> None:
+    """Write triples, names and features into a run's folder.
+
+    Features lie once under ``outputs/.features``, and the folders of runs hold hard links to them: a hundred runs of
+    one data set take the room of one, and each folder is whole by itself. Across file systems they are copied.
+    """
+    prints = fingerprint(graph)
+    triples = {split: graph.split(split) for split in SPLITS} | {"filter_only": graph.filter_only}
+    tensors = {name: rows.int().contiguous() for name, rows in triples.items()}
+    tensors |= {f"removed/{name}": mask for name, mask in graph.removed.items()}
+    about = {
+        "name": graph.name,
+        "notes": graph.notes,
+        "modalities": list(graph.modalities),
+        **{
+            names.kind: {"keys": names.keys, "labels": None if names.keys == names.labels else names.labels}
+            for names in (graph.entities, graph.relations)
+        },
+    }
+    for name, modality in graph.modalities.items():
+        shared = outputs / _SHARED / f"{prints[f'modality/{name}'][:32]}.safetensors"
+        if not shared.is_file():
+            write_bytes(shared, save(_present_rows(modality)))
+        _link(shared, folder / FEATURES / f"{name}.safetensors")
+    write_bytes(folder / FILE_NAME, save(tensors, {"graph": json.dumps(about)}))
+
+
+def load_saved_graph(folder: Path) -> KnowledgeGraph:
+    """The graph as it was saved.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    path = folder / FILE_NAME
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            about: dict[str, Any] = json.loads(file.metadata()["graph"])
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} holds no readable graph ({error}); point to the data with dataset.folder=PATH"
+        ) from None
+    entities, relations = (_vocabulary(kind, about[kind]) for kind in ("entity", "relation"))
+    features = {
+        name: read_modality(folder / FEATURES / f"{name}.safetensors", len(entities)) for name in about["modalities"]
+    }
+    return KnowledgeGraph(
+        about["name"],
+        entities,
+        relations,
+        train=tensors["train"].long(),
+        valid=tensors["valid"].long(),
+        test=tensors["test"].long(),
+        modalities=features,
+        filter_only=tensors["filter_only"].long(),
+        removed={name.removeprefix("removed/"): mask for name, mask in tensors.items() if name.startswith("removed/")},
+        notes=tuple(about["notes"]),
+        absent={},
+    )
+
+
+def _present_rows(modality: Modality) -> dict[str, Tensor]:
+    """As `dhns.graph.features.read_modality` takes them."""
+    if modality.present.all():
+        return {"features": modality.features.contiguous()}
+    index = modality.present.nonzero().flatten()
+    return {"features": modality.features[index].contiguous(), "index": index}
+
+
+def _vocabulary(kind: str, names: Mapping[str, list[str] | None]) -> Vocabulary:
+    keys = tuple(names["keys"] or ())
+    return Vocabulary(kind, keys, tuple(names["labels"] or keys))
+
+
+def _link(source: Path, target: Path) -> None:
+    """A hard link, or a copy where there can be none; the target is whole or absent."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
+    temporary.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
