@@ -16,6 +16,7 @@ FLOORS = (
     ("data", "models", "tracking"),
     ("generators", "losses", "negatives", "sources", "features"),
     ("training", "experiments"),
+    ("api",),
     ("commands",),
     ("cli",),
 )

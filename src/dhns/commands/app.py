@@ -36,8 +36,8 @@ def app(name: str, first: Task | None = None) -> Callable[[Task], Callable[[], N
     def decorate(task: Task) -> Callable[[], None]:
         @functools.wraps(task)
         def guarded(config: DictConfig) -> Any:
-            from dhns.commands.check import check_settings
             from dhns.config.known_keys import require_known
+            from dhns.training.check import check_settings
 
             try:
                 require_known(config, name)

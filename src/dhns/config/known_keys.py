@@ -16,7 +16,7 @@ def require_known(config: DictConfig, command: str) -> None:
     """Refuse a setting that nothing would read, and a command without one that it reads.
 
     What lies under a ``_target_``, and under ``trainer``, is compared with its arguments elsewhere
-    (`dhns.commands.check`). A mapping that is empty or null in ``conf/`` holds whatever a user puts there.
+    (`dhns.training.check`). A mapping that is empty or null in ``conf/`` holds whatever a user puts there.
 
     Raises:
         InputError: there is one; the message names it.

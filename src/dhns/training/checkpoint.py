@@ -220,6 +220,11 @@ def _graph_of(checkpoint: Path, settings: dict[str, Any], dataset: Mapping[str, 
     folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     if not dataset and (folder / GRAPH_FILE).is_file():
         return load_saved_graph(folder)
+    if "_target_" not in {**settings["dataset"], **(dataset or {})}:
+        raise InputError(
+            f"{checkpoint} was trained on a graph in memory, and {folder} holds no {GRAPH_FILE}; keep the run's folder "
+            "together"
+        )
     merged = OmegaConf.merge(OmegaConf.create(settings), {"dataset": dict(dataset or {})})
     assert isinstance(merged, DictConfig)
     return load_graph(merged)

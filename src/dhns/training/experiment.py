@@ -22,7 +22,7 @@ from dhns.data.datamodule import TripleDataModule
 from dhns.errors import InputError
 from dhns.files import write_json
 from dhns.graph.knowledge_graph import KnowledgeGraph
-from dhns.graph.load import load_graph
+from dhns.graph.load import load_graph, prepare
 from dhns.graph.protocol import Protocol
 from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
 from dhns.results.plots import plot_hardness
@@ -49,10 +49,14 @@ from dhns.training.trainer import make_trainer
 log = logging.getLogger(__name__)
 
 
-def run(config: DictConfig) -> dict[str, Any]:
+def run(config: DictConfig, graph: KnowledgeGraph | None = None) -> dict[str, Any]:
     """Train, select, rank the test split once, and store the result.
 
     A finished run of the same settings is returned as it was stored; an unfinished one is resumed.
+
+    Args:
+        config: composed from ``conf/train.yaml``.
+        graph: in place of the data set of the settings, which then say its content by themselves.
 
     Returns:
         The content of the result file.
@@ -72,7 +76,7 @@ def run(config: DictConfig) -> dict[str, Any]:
             result_file.unlink(missing_ok=True)
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         protocol: Protocol = instantiate(config.protocol)
-        graph = load_graph(config)
+        graph = load_graph(config) if graph is None else prepare(config, graph)
         for note in graph.notes:
             log.info("note: %s", note)
         protocol.check_selection(graph)
