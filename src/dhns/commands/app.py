@@ -41,8 +41,13 @@ def register_resolvers() -> None:
 
 
 def _hash(*, _root_: DictConfig) -> str:
+    from dhns.commands.check import check_own
+    from dhns.commands.known_keys import require_known
     from dhns.results.config_hash import config_hash
 
+    # Hydra asks for the folder of a run before the command can look at its settings
+    require_known(_root_, "train")
+    check_own(_root_)
     return config_hash(_root_)
 
 
@@ -77,10 +82,11 @@ def app(name: str, first: Task | None = None) -> Callable[[Task], Callable[[], N
         @functools.wraps(task)
         def guarded(config: DictConfig) -> Any:
             from dhns.commands.check import check_settings
-            from dhns.commands.known_keys import require_known
+            from dhns.commands.known_keys import require_complete, require_known
 
             try:
                 require_known(config, name)
+                require_complete(config, name)
                 if first is not None:
                     first(config)
                 check_settings(config)

@@ -40,10 +40,7 @@ def check_settings(config: DictConfig) -> None:
             annotation of its argument admits (a number of a range, a switch, one of some words), or the object that
             is made of it refuses it.
     """
-    # first, as others are made of them
-    for key, expected in OWN.items():
-        if (value := OmegaConf.select(config, key, default=_ABSENT)) is not _ABSENT:
-            check_value(key, _plain(value), expected)
+    check_own(config)  # first, as others are made of them
     nodes = {name: _plain(config[name]) for name in map(str, config) if OmegaConf.is_config(config._get_node(name))}
     nodes.pop("hydra", None)
     for name, node in nodes.items():
@@ -65,6 +62,15 @@ def check_settings(config: DictConfig) -> None:
 
         validated = OmegaConf.select(config, "protocol.select") != "last_epoch"
         make_trainer(trainer, validated, logger=False, enable_checkpointing=False, enable_progress_bar=False)
+
+
+def check_own(config: DictConfig) -> None:
+    """Raise `InputError` for a setting that a command reads itself and that is not what it has to be."""
+    for key, expected in OWN.items():
+        if key == "run_dir":
+            continue  # it is named by the hash of the settings, which asks whether they are sound
+        if (value := OmegaConf.select(config, key, default=_ABSENT)) is not _ABSENT:
+            check_value(key, _plain(value), expected)
 
 
 def _plain(value: Any) -> Any:

@@ -29,6 +29,7 @@ OWN: dict[str, Any] = {
     "checkpoint": Path,
     "split": str,
     "triples": Path | None,
+    "known": str,
     "device": str,
     "head": str | None,
     "relation": str | None,
@@ -55,6 +56,7 @@ OWN: dict[str, Any] = {
     "when_unreadable": Literal["stop", "skip"],
     # of several
     "out": Path | None,
+    "download": bool,
     "paths.data": Path,
     "paths.outputs": Path,
 }
