@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dhns.locking import lock
 from dhns.reproduction.cells import Run
 from dhns.results.store import write_json
 
@@ -76,9 +76,7 @@ class _Job:
         """
         run.folder.mkdir(parents=True, exist_ok=True)
         with run.log_file.open("ab") as log:
-            try:
-                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not lock(log):
                 return None
             start = log.tell()
             process = subprocess.Popen(
