@@ -1,7 +1,6 @@
 """Texts reach a command as they were typed, whatever characters they hold; flags may stand anywhere."""
 
 import inspect
-import os
 import typing
 from pathlib import Path
 
@@ -83,7 +82,7 @@ def test_a_path_may_refer_to_settings_and_to_the_home_folder():
         "folder": PARSER.parse_override(quoted("dataset.folder=${paths.data}/a b")).value(),
     }
     assert OmegaConf.create(settings).folder == "there/a b"
-    assert received(quoted("runs=~/a b")) == os.path.expanduser("~/a b")
+    assert received(quoted("runs=~/a b")) == str(Path("~/a b").expanduser())
     assert received(quoted("head=~/a b")) == "~/a b"
     assert received(quoted("head=${paths.data}")) == "${paths.data}"
 
@@ -101,8 +100,8 @@ def test_null_is_none_where_there_may_be_none_and_a_name_in_quotes():
 
 @pytest.mark.parametrize(
     "argument",
-    ["k=3", "head=null", "head='New York'", 'tail="a, b"', "checkpoint=run", "scorer.dim=7", "~dataset.name", "seed=0,1",
-     "missing.modalities=[a,b]", "+dataset.modalities.audio={path: a.npy, missing: none}"],
+    ["k=3", "head=null", "head='New York'", 'tail="a, b"', "checkpoint=run", "scorer.dim=7", "~dataset.name",
+     "seed=0,1", "missing.modalities=[a,b]", "+dataset.modalities.audio={path: a.npy, missing: none}"],
 )  # fmt: skip
 def test_other_arguments_are_left_alone(argument):
     assert quoted(argument) == argument

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn
 
-from dhns.console import DESCRIPTION, progress_bar
+from dhns.console import DESCRIPTION, Bar, progress_bar
 from dhns.errors import InputError
 from dhns.locking import lock
 from dhns.sources.origins import Absent, Origin, Unavailable
@@ -84,7 +84,7 @@ def by_hand(outcomes: list[Outcome], folder: Path) -> Iterator[str]:
         yield f"    SHA-256 {file.sha256}"
 
 
-def _fetch(file: PublishedFile, origin: Origin, folder: Path, progress: Progress) -> Outcome:
+def _fetch(file: PublishedFile, origin: Origin, folder: Path, progress: Bar) -> Outcome:
     path = folder / file.name
     there = check_file(file, path)
     if there.status == "ok":
