@@ -150,7 +150,8 @@ def test_adapted_share_compares_scores_across_and_within_views(toy_graph, make, 
                 for b in ["structure", *views]:
                     pair = score(vector(a, observed), relation, sign, vector(b, entity))
                     (within if a == b else across).append(pair)
-            wins += sum(across) / len(across) > sum(within) / len(within)
+            # a tie is no win; how sum() rounds depends on the version of Python
+            wins += sum(across) / len(across) > sum(within) / len(within) + 1e-12
     assert 0 < wins < drawn.numel()
     assert found == pytest.approx(wins / drawn.numel())
 
