@@ -8,7 +8,18 @@ import pytest
 import dhns
 
 ROOT = Path(dhns.__file__).parent
-GROUND = ("errors", "ranges", "randomness", "names", "interruption", "resources", "console", "progress", "files")
+GROUND = (
+    "errors",
+    "locking",
+    "ranges",
+    "randomness",
+    "names",
+    "interruption",
+    "resources",
+    "console",
+    "progress",
+    "files",
+)
 FLOORS = (
     ("graph", "kernels", "optim"),
     ("config", "scorers"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from omegaconf import DictConfig, OmegaConf
+
+from dhns.config.values import check_value
 from dhns.ranges import Count, Part, Seed
 
 OWN: dict[str, Any] = {
@@ -29,6 +32,7 @@ OWN: dict[str, Any] = {
     "checkpoint": Path,
     "split": str,
     "triples": Path | None,
+    "known": str,
     "device": str,
     "head": str | None,
     "relation": str | None,
@@ -59,7 +63,20 @@ OWN: dict[str, Any] = {
     "when_unreadable": Literal["stop", "skip"],
     # of several
     "out": Path | None,
+    "download": bool,
     "paths.data": Path,
     "paths.outputs": Path,
 }
 """Annotations by key."""
+_ABSENT = object()
+
+
+def check_own(config: DictConfig) -> None:
+    """Raise `InputError` for a setting that a command reads itself and that is not what it has to be."""
+    for key, expected in OWN.items():
+        if key == "run_dir":
+            continue  # it is named by the hash of the settings, which asks whether they are sound
+        if (value := OmegaConf.select(config, key, default=_ABSENT)) is not _ABSENT:
+            check_value(
+                key, OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value, expected
+            )

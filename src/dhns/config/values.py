@@ -80,10 +80,11 @@ def _admits(kind: Any, value: Any) -> bool:
     if origin is Literal:
         return any(value == word and type(value) is type(word) for word in arguments)
     if _is_sequence(kind):
-        return isinstance(value, list) and all(
-            any(_admits(alternative, child) for argument in arguments for alternative in alternatives(argument))
-            for child in value
-        )
+        return isinstance(value, list) and all(_admits_one_of(arguments, child) for child in value)
+    if origin is Mapping:
+        return isinstance(value, dict) and all(_admits_one_of(arguments[1:], child) for child in value.values())
+    if kind is Any:
+        return True
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if kind is int:
@@ -94,6 +95,10 @@ def _admits(kind: Any, value: Any) -> bool:
         return isinstance(value, kind)
     # what only an object can be is described by a mapping, or left to whoever takes it
     return isinstance(value, dict) or not _is_own(kind)
+
+
+def _admits_one_of(annotations: Sequence[Any], value: Any) -> bool:
+    return any(_admits(kind, value) for annotation in annotations for kind in alternatives(annotation))
 
 
 def _is_sequence(kind: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColu
 
 from dhns.console import DESCRIPTION, progress_bar
 from dhns.errors import InputError
+from dhns.locking import lock
 from dhns.sources.origins import Absent, Origin, Unavailable
 from dhns.sources.source import PublishedFile, check_file
 from dhns.sources.transfer import receive
@@ -50,10 +50,9 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 def _lock(descriptor: int, folder: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"another process is fetching into {folder}: waiting for its end")
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not lock(descriptor):
+            print(f"another process is fetching into {folder}: waiting for its end")
+            lock(descriptor, wait=True)
     except OSError:
         pass  # some network file systems have no locks; each file that comes in has one of its own
 

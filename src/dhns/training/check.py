@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from dhns.config.own_settings import OWN
+from dhns.config.own_settings import check_own
 from dhns.config.signatures import Signature, imported, written
 from dhns.config.trainer_settings import REFUSED, TrainerSettings
 from dhns.config.values import check_leaves, check_value
@@ -40,10 +40,7 @@ def check_settings(config: DictConfig) -> None:
             annotation of its argument admits (a number of a range, a switch, one of some words), or the object that
             is made of it refuses it.
     """
-    # first, as others are made of them
-    for key, expected in OWN.items():
-        if (value := OmegaConf.select(config, key, default=_ABSENT)) is not _ABSENT:
-            check_value(key, _plain(value), expected)
+    check_own(config)  # first, as others are made of them
     nodes = {name: _plain(config[name]) for name in map(str, config) if OmegaConf.is_config(config._get_node(name))}
     nodes.pop("hydra", None)
     for name, node in nodes.items():
