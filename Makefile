@@ -10,7 +10,7 @@ ROWS ?=
 PROTOCOL ?= clean
 BUDGET ?= full
 JOBS ?= 1
-DOWNLOAD ?= true
+DOWNLOAD ?=
 MIRROR ?=
 FEATURES ?=
 TEST_JOBS ?= 2
@@ -91,7 +91,8 @@ sweep-check: setup
 # name one; DOWNLOAD=false only says what to fetch. FEATURES=official|label|none. DATASETS=world_flags needs no download.
 reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5: reproduce-table%: setup
 	$(DHNS) reproduce table=$* protocol=$(PROTOCOL) budget=$(BUDGET) jobs=$(JOBS) 'seeds=[$(SEEDS)]' \
-		download=$(DOWNLOAD) $(if $(MIRROR),'mirror=$(MIRROR)') $(if $(FEATURES),'overrides=["features=$(FEATURES)"]') \
+		$(if $(DOWNLOAD),download=$(DOWNLOAD)) $(if $(MIRROR),'mirror=$(MIRROR)') \
+		$(if $(FEATURES),'overrides=["features=$(FEATURES)"]') \
 		$(if $(DATASETS),'datasets=[$(DATASETS)]') $(if $(ROWS),'rows=[$(ROWS)]') paths.outputs=$(OUTPUTS)
 
 clean:

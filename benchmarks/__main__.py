@@ -15,7 +15,7 @@ from benchmarks.graphs import Graphs
 from benchmarks.machine import all_versions, commit, describe_machine, load_before
 from benchmarks.report import headline, record, table
 from benchmarks.works import WORKS
-from dhns.results.store import write_json
+from dhns.files import write_json
 
 
 def main() -> int:

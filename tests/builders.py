@@ -5,9 +5,10 @@ import functools
 import torch
 from hydra import compose, initialize_config_dir
 
-from dhns.commands.app import register_resolvers
-from dhns.diffheg.negatives import EmbeddedPositives, GeneratedNegatives
+from dhns.config.resolvers import register_resolvers
 from dhns.encoders.attention_fusion import AttentionFusion
+from dhns.generators.generator import GeneratedNegatives
+from dhns.models.batch import EmbeddedPositives
 from dhns.models.kge_model import KGEModel
 from dhns.resources import conf_dir
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dhns.commands.app import register_resolvers
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.names import base_name, plain_name
 from dhns.resources import conf_dir

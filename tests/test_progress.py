@@ -5,6 +5,7 @@ import logging
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 
 import dhns.progress as module
 from dhns.progress import progress, showing_progress
@@ -49,23 +50,28 @@ def test_progress_that_is_not_wanted_is_not_shown(clock, caplog):
     assert lines(clock, caplog, 100)
 
 
+@pytest.fixture
+def bars(monkeypatch):
+    """The bars that are made, for a terminal that keeps what is written to it."""
+    made = []
+
+    def bar(*columns, transient):
+        screen = Console(file=io.StringIO(), force_terminal=True, width=80)
+        made.append(Progress(*columns, console=screen, transient=transient))
+        return made[-1]
+
+    monkeypatch.setattr(module, "progress_bar", bar)
+    monkeypatch.setattr(module.sys.stdout, "isatty", lambda: True, raising=False)
+    return made
+
+
 @pytest.mark.parametrize(("seconds", "shown"), [(2, True), (0.01, False)])
-def test_a_terminal_has_a_bar_once_work_takes_long(clock, caplog, monkeypatch, seconds, shown):
-    screen = Console(file=io.StringIO(), force_terminal=True, width=80)
-    bar = module.Progress
-    monkeypatch.setattr(module, "Progress", lambda **options: bar(console=screen, **options))
-    monkeypatch.setattr(module.sys.stdout, "isatty", lambda: True, raising=False)
+def test_a_terminal_has_a_bar_once_work_takes_long(clock, caplog, bars, seconds, shown):
     assert lines(clock, caplog, seconds) == []
-    assert ("Working" in screen.file.getvalue()) is shown
+    assert ("Working" in bars[0].console.file.getvalue()) is shown
 
 
-def test_an_error_takes_the_bar_away(clock, monkeypatch):
-    bars = []
-    bar = module.Progress
-    screen = Console(file=io.StringIO(), force_terminal=True)
-    monkeypatch.setattr(module, "Progress", lambda **options: bars.append(bar(console=screen, **options)) or bars[0])
-    monkeypatch.setattr(module.sys.stdout, "isatty", lambda: True, raising=False)
-
+def test_an_error_takes_the_bar_away(clock, bars):
     def work():
         with progress("Working", 2) as advance:
             clock[0] += 5

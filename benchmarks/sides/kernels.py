@@ -8,14 +8,14 @@ from typing import Literal
 import torch
 
 from benchmarks.turns import Turns
-from dhns.diffheg.denoiser import Denoiser
-from dhns.diffheg.generator import DiffHEG
-from dhns.diffheg.levels import HardnessLevel
-from dhns.diffheg.negatives import EmbeddedPositives
-from dhns.diffheg.schedule import NoiseSchedule
 from dhns.encoders.encoder import STRUCTURE, Encoded
 from dhns.encoders.structural import StructuralEncoder
+from dhns.generators.diffheg.denoiser import Denoiser
+from dhns.generators.diffheg.generator import DiffHEG
+from dhns.generators.diffheg.schedule import NoiseSchedule
+from dhns.generators.levels import HardnessLevel
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
+from dhns.models.batch import EmbeddedPositives
 from dhns.scorers.rotate import RotatE
 
 Way = Literal["project", "plain"]

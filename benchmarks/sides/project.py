@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Callback
 
 from benchmarks.turns import Turns, TurnsOfSteps
-from dhns.commands.app import register_resolvers
+from dhns.config.resolvers import register_resolvers
 from dhns.data.datamodule import TripleDataModule
 from dhns.graph.load import load_graph
 from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from dhns.features.encoder import sha256
+from dhns.files import sha256
 
 from .flags import THUMBNAIL, save_thumbnail
 from .graph import Graph

@@ -12,7 +12,7 @@ COMMANDS = {
     "evaluate": "rank a split with a trained checkpoint",
     "predict": "answer queries by name with a trained checkpoint",
     "reproduce": "run what a table of the paper lacks, and render it",
-    "compare": "one table of stored results",
+    "compare": "stored results side by side: intervals, differences, slices",
     "curves": "what missing modalities cost, from stored results: tables and figures",
     "data": "look at, fetch and check a data set: dhns data stats | audit | download | verify | convert",
     "features": "turn a folder of images and a table of texts into features",

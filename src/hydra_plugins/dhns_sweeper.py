@@ -14,7 +14,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 if TYPE_CHECKING:
-    from dhns.sweeps.jobs import Job
+    from dhns.experiments.sweeps.jobs import Job
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class AccountingSweeper(BasicSweeper):
         super().__init__(max_batch_size, params)
 
     def sweep(self, arguments: list[str]) -> None:
-        from dhns.sweeps.report import report
+        from dhns.experiments.sweeps.report import report
 
         jobs = self._jobs(arguments)
         size = self.max_batch_size or len(jobs)
@@ -42,7 +42,7 @@ class AccountingSweeper(BasicSweeper):
 
     def _jobs(self, arguments: list[str]) -> list[Job]:
         """All are composed before the first is run: a choice that does not exist is told at once."""
-        from dhns.sweeps.jobs import distinct_jobs
+        from dhns.experiments.sweeps.jobs import distinct_jobs
 
         assert self.hydra_context is not None
         loader, config = self.hydra_context.config_loader, self.config

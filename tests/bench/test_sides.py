@@ -9,8 +9,8 @@ from benchmarks.graphs import DB15K, MKG_Y, Benchmark, Graphs, count, read_tripl
 from benchmarks.sides import dense, floors, kernels, project
 from benchmarks.turns import TurnsOfSteps
 from benchmarks.works import WORKS
-from dhns.commands.check import check_settings
 from dhns.graph.readers import read_openke
+from dhns.training.check import check_settings
 from dhns.training.evaluation import rank_split
 from dhns.training.module import LinkPredictionModule
 

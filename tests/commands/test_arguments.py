@@ -15,8 +15,8 @@ from omegaconf.errors import MissingMandatoryValue
 from builders import composed
 from commands.shell import RELATIONS, SMALL, program, results, succeed, write_graph
 from dhns.commands.arguments import in_words_of_hydra, quoted
-from dhns.commands.own_settings import OWN
-from dhns.commands.values import alternatives
+from dhns.config.own_settings import OWN
+from dhns.config.values import alternatives
 from dhns.resources import conf_dir
 
 PARSER = OverridesParser.create()

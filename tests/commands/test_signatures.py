@@ -7,7 +7,7 @@ import pytest
 from hydra.utils import get_object
 
 from builders import composed
-from dhns.commands.signatures import imported, written
+from dhns.config.signatures import imported, written
 
 
 def targets(node):

@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from commands.shell import TRAIN, program, refused, results, succeed
-from dhns.sweeps.jobs import Job
+from dhns.experiments.sweeps.jobs import Job
 from dhns.training import experiment
 from dhns.training.module import LinkPredictionModule
 

@@ -9,11 +9,11 @@ from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from dhns.commands.app import register_resolvers
-from dhns.commands.check import check_settings
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
-from dhns.reproduction.paper_table import METRIC_NAMES
+from dhns.experiments.reproduction.paper_table import METRIC_NAMES
 from dhns.resources import conf_dir
+from dhns.training.check import check_settings
 from dhns.training.module import LinkPredictionModule
 
 ROOTS = sorted(path.stem for path in conf_dir().glob("*.yaml"))

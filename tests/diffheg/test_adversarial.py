@@ -9,10 +9,10 @@ import torch
 from hydra.utils import instantiate
 
 from builders import composed, embedded, small_model
-from dhns.diffheg.adversarial import ModalityAdversary
-from dhns.diffheg.levels import HardnessLevel
 from dhns.encoders.structural import StructuralEncoder
 from dhns.errors import InputError
+from dhns.generators.adversarial import ModalityAdversary
+from dhns.generators.levels import HardnessLevel
 from dhns.randomness import stream
 from dhns.scorers.rotate import RotatE
 

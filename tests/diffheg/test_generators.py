@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from builders import embedded, small_model
-from dhns.diffheg.denoiser import Denoiser
-from dhns.diffheg.gaussian import GaussianNegatives
-from dhns.diffheg.generator import DiffHEG
-from dhns.diffheg.levels import HardnessLevel
-from dhns.diffheg.negatives import EmbeddedPositives
-from dhns.diffheg.schedule import NoiseSchedule
-from dhns.diffheg.split_denoiser import SplitDenoiser
 from dhns.encoders.encoder import Encoded
 from dhns.errors import InputError
+from dhns.generators.diffheg.denoiser import Denoiser
+from dhns.generators.diffheg.folded_denoiser import FoldedDenoiser
+from dhns.generators.diffheg.generator import DiffHEG
+from dhns.generators.diffheg.schedule import NoiseSchedule
+from dhns.generators.gaussian import GaussianNegatives
+from dhns.generators.levels import HardnessLevel
 from dhns.kernels import int8
+from dhns.models.batch import EmbeddedPositives
 from dhns.randomness import stream
 from dhns.scorers.distmult import DistMult
 from dhns.scorers.rotate import RotatE
@@ -39,7 +39,7 @@ def make(model, monkeypatch):
     """Makes a small DiffHEG that keeps a record of its denoiser's calls: noisy, step, condition, output."""
     generators, conditions = [], {}
 
-    class Recorder(SplitDenoiser):
+    class Recorder(FoldedDenoiser):
         def share(self, condition, identity):
             share = super().share(condition, identity)
             conditions[share] = condition
@@ -51,7 +51,7 @@ def make(model, monkeypatch):
             generators[-1].calls.append(tuple(tensor.detach() for tensor in call))
             return output
 
-    monkeypatch.setattr("dhns.diffheg.generator.SplitDenoiser", Recorder)
+    monkeypatch.setattr("dhns.generators.diffheg.generator.FoldedDenoiser", Recorder)
 
     def build(denoiser=None, **options):
         torch.manual_seed(1)
@@ -401,7 +401,9 @@ def test_parts_of_a_batch_have_the_loss_and_gradients_of_the_whole(make, model, 
         return loss.item(), [p.grad.clone() for p in parameters if p.grad is not None], len(generator.calls)
 
     whole, gradients, calls = loss_and_gradients()
-    monkeypatch.setattr("dhns.diffheg.generator.CHUNK_ELEMENTS", 6 * 12 * 5)  # six sides of views, five positives
+    monkeypatch.setattr(
+        "dhns.generators.diffheg.generator.CHUNK_ELEMENTS", 6 * 12 * 5
+    )  # six sides of views, five positives
     parts, same, more_calls = loss_and_gradients()
     assert calls == 1 < more_calls
     assert parts == pytest.approx(whole, rel=1e-6)
@@ -411,7 +413,7 @@ def test_parts_of_a_batch_have_the_loss_and_gradients_of_the_whole(make, model, 
 
 
 def test_parts_of_a_batch_have_chains_of_their_own(make, positives, monkeypatch):
-    monkeypatch.setattr("dhns.diffheg.generator.CHUNK_ELEMENTS", 6 * 12 * 5)
+    monkeypatch.setattr("dhns.generators.diffheg.generator.CHUNK_ELEMENTS", 6 * 12 * 5)
     generator = make()
     samples = generator.sample(positives, stream(0, "generation"))
     assert samples.shape[3] == len(positives.relation)

@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from dhns.diffheg.denoiser import Denoiser, time_embedding
-from dhns.diffheg.generator import chain_times
-from dhns.diffheg.levels import HardnessLevel
-from dhns.diffheg.scaling import RunningStandardizer
-from dhns.diffheg.split_denoiser import SplitDenoiser
 from dhns.errors import InputError
+from dhns.generators.diffheg.denoiser import Denoiser, time_embedding
+from dhns.generators.diffheg.folded_denoiser import FoldedDenoiser
+from dhns.generators.diffheg.generator import chain_times
+from dhns.generators.diffheg.standardizer import RunningStandardizer
+from dhns.generators.levels import HardnessLevel
 
 WIDTH, VIEWS, ROWS = 6, 3, 5
 DENOISERS = {
@@ -94,7 +94,7 @@ def trained(denoiser):
 @pytest.mark.parametrize("step", [1, 20, 50])
 def test_a_split_denoiser_is_the_denoiser(trained, inputs, step):
     noisy, _, condition, identity = inputs
-    split = SplitDenoiser(trained)
+    split = FoldedDenoiser(trained)
     found = split(noisy, split.at(torch.tensor(step)), split.share(condition, identity))
     torch.testing.assert_close(found, trained(noisy, torch.tensor(step), condition, identity), rtol=1e-4, atol=1e-5)
 
@@ -104,7 +104,7 @@ def test_a_split_denoiser_learns_as_the_denoiser_does(trained, inputs):
     noisy, condition = (tensor.clone().requires_grad_() for tensor in (noisy, condition))
     learning = [noisy, condition, *trained.parameters()]
     expected = torch.autograd.grad(trained(noisy, step, condition, identity).square().sum(), learning)
-    split = SplitDenoiser(trained)
+    split = FoldedDenoiser(trained)
     output = split(
         noisy, split.among(step.expand(noisy.shape[:-1]), torch.arange(51)), split.share(condition, identity)
     )
@@ -116,7 +116,7 @@ def test_a_split_denoiser_learns_as_the_denoiser_does(trained, inputs):
 def test_a_split_denoiser_rounds_as_autocast_does(trained, inputs):
     noisy, _, condition, identity = inputs
     with torch.autocast("cpu", torch.bfloat16):
-        split = SplitDenoiser(trained)
+        split = FoldedDenoiser(trained)
         found = split(noisy, split.at(torch.tensor(7)), split.share(condition, identity))
     assert split.dtype == torch.bfloat16
     assert found.dtype == torch.float32

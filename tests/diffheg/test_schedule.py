@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dhns.diffheg.schedule import NoiseSchedule, variances
+from dhns.generators.diffheg.schedule import NoiseSchedule, variances
 
 STEPS = (20, 50, 70, 100)
 KINDS = ("linear", "linear_scaled", "cosine")

@@ -8,11 +8,10 @@ import torch
 from dhns.encoders.projected_views import ProjectedViews
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import Modality
+from dhns.models.batch import Negatives, score_negatives
 from dhns.models.kge_model import KGEModel
-from dhns.negatives.sampler import Negatives
 from dhns.scorers.transe import TransE
 from dhns.scorers.view_energies import ViewEnergies
-from dhns.training.scoring import score_negatives
 
 WIDTH = 4
 

@@ -18,7 +18,7 @@ IMPORTED_LATE = (
     "matplotlib.pyplot",
     "pytorch_lightning.loggers",
     "torch._dynamo",
-    "dhns.commands.check",
+    "dhns.training.check",
     "dhns.results.plots",
     "dhns.results.tables",
     "dhns.training.experiment",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from dhns.results.store import FILE_NAME, PARTIAL, read_result
+from dhns.files import PARTIAL
+from dhns.results.store import FILE_NAME, read_result
 from dhns.training.checkpoint import read_checkpoint
 from dhns.training.run_folder import LOCK
 from faults.program import start

@@ -67,6 +67,13 @@ def test_reversed_pairs_are_warned_of_as_pairs_are(toy_graph):
     assert "test rows have a pair" not in "".join(audit(replace(toy_graph, test=test[2:])).warnings)
 
 
+def test_entities_that_nothing_tells_of_are_counted(toy_graph):
+    assert audit(toy_graph).untrained_entities == 0
+    report = audit(replace(toy_graph, modalities={}))
+    assert ("entities with neither training triples nor features", "1") in report.rows()
+    assert any("1 entities have neither training triples nor features" in warning for warning in report.warnings)
+
+
 def test_names_that_differ_by_case(toy_graph):
     keys = ("e0", "E0", "e 0", "E0 ", *toy_graph.entities.keys[4:])
     report = audit(replace(toy_graph, entities=Vocabulary("entity", keys, keys)))

@@ -9,8 +9,9 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from commands.shell import write_graph
+from dhns.files import known_sha256
 from dhns.graph import inputs as module
-from dhns.graph.inputs import changed_content, file_digest, inputs
+from dhns.graph.inputs import changed_content, inputs
 from dhns.resources import conf_dir, embedded_dir
 
 
@@ -33,12 +34,12 @@ def test_the_embedded_graph_is_as_published():
 def test_a_digest_follows_the_content(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("one")
-    first = file_digest(path)
+    first = known_sha256(path)
     path.write_text("two, longer")
     assert re.fullmatch("[0-9a-f]{64}", first)
-    assert file_digest(path) != first
+    assert known_sha256(path) != first
     path.write_text("one")
-    assert file_digest(path) == first
+    assert known_sha256(path) == first
 
 
 def test_a_reader_from_outside_is_known_by_all_files_that_it_names(tmp_path):

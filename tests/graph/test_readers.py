@@ -59,6 +59,23 @@ def test_openke_in_another_order_of_columns(tmp_path):
     assert read_openke(tmp_path, "toy", columns=["head", "relation", "tail"]).train.tolist() == [[1, 2, 3]]
 
 
+def test_openke_columns_that_are_left_out_hold_anything(tmp_path):
+    weighted = OPENKE | {f"{split}2id.txt": "2\n0 1 0.5 1\n2 3 high 0\n" for split in ("train", "valid", "test")}
+    write(tmp_path, weighted)
+    message = (
+        r"line 2: 4 columns, expected 3 \(head tail relation\); dataset\.columns=\[head,tail,relation,_\] leaves out"
+    )
+    with pytest.raises(InputError, match=message):
+        read_openke(tmp_path, "toy")
+    graph = read_openke(tmp_path, "toy", columns=["head", "tail", "_", "relation"])
+    assert graph.test.tolist() == [[0, 1, 1], [2, 0, 3]]
+
+
+def test_openke_files_of_names_may_lack_their_number_of_rows(tmp_path):
+    graph = read_openke(write(tmp_path, OPENKE | {"relation2id.txt": "part_of 1\ncapital 0\n"}), "toy")
+    assert graph.relations.keys == ("capital", "part_of")
+
+
 def test_openke_labels_by_name(tmp_path):
     texts = "France\tthe Republic\nParis\tcapital\tof fashion\n"
     graph = read_openke(write(tmp_path, OPENKE | {"entity2text.txt": texts}), "toy")

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from builders import embedded, noise_negatives, small_model
-from dhns.diffheg.levels import HardnessLevel
-from dhns.losses.hardness_adaptive import HardnessAdaptiveLoss, scores_by_view
+from dhns.generators.hardness_adaptive import HardnessAdaptiveLoss, scores_by_view
+from dhns.generators.levels import HardnessLevel
 from dhns.scorers.complex import ComplEx
 from dhns.scorers.distmult import DistMult
 from dhns.scorers.rotate import RotatE

@@ -5,8 +5,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from dhns.errors import InputError
-from dhns.losses.loss import Queries
 from dhns.losses.non_sampling import NonSamplingLoss
+from dhns.models.batch import EmbeddedQueries
 from dhns.scorers.complex import ComplEx
 from dhns.scorers.distmult import DistMult
 from dhns.scorers.quate import QuatE
@@ -39,7 +39,7 @@ def world(scorer):
 def queries(scorer, entities, relations):
     row = torch.tensor([query for query, answers in enumerate(ANSWERS) for _ in answers])
     answer = torch.tensor([answer for answers in ANSWERS for answer in answers])
-    return Queries(entities[KNOWN], scorer.prepare(relations), torch.tensor(HEAD_SIDE), row, answer)
+    return EmbeddedQueries(entities[KNOWN], scorer.prepare(relations), torch.tensor(HEAD_SIDE), row, answer)
 
 
 def of_triple(scorer, entities, relations, query, entity):
@@ -121,7 +121,7 @@ def test_no_pair_is_ever_scored(name):
 
     entities, asked = torch.randn(3000, 4, requires_grad=True), torch.randn(500, 4, requires_grad=True)
     rows = torch.arange(500)
-    batch = Queries(asked, torch.randn(500, 4), torch.zeros(500, dtype=torch.bool), rows, rows)
+    batch = EmbeddedQueries(asked, torch.randn(500, 4), torch.zeros(500, dtype=torch.bool), rows, rows)
     with Sizes():
         sum(NonSamplingLoss().terms(scorer, batch, entities)).backward()
     assert sizes

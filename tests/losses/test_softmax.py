@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from dhns.losses.loss import Queries
 from dhns.losses.softmax import SoftmaxLoss, _SoftmaxTerms
+from dhns.models.batch import EmbeddedQueries
 from dhns.scorers.complex import ComplEx
 
 ROW = [0, 0, 1, 2, 2, 2]  # queries of the positives
@@ -24,7 +24,7 @@ def world():
     draw = torch.Generator().manual_seed(0)
     entities, relations = (torch.randn(n, 4, generator=draw, dtype=torch.float64) for n in (7, 3))
     head_side = torch.tensor([False, True, False])
-    return entities, Queries(entities[:3], relations, head_side, torch.tensor(ROW), torch.tensor(ANSWER))
+    return entities, EmbeddedQueries(entities[:3], relations, head_side, torch.tensor(ROW), torch.tensor(ANSWER))
 
 
 def formula(scorer, world, smoothing):
@@ -76,7 +76,7 @@ def test_gradients_of_the_loss_reach_every_table(scorer, world, smoothing):
 
     def gradients(loss):
         tensors = [t.detach().requires_grad_() for t in (entities, queries.entity, queries.relation)]
-        asked = Queries(tensors[1], tensors[2], *queries[2:])
+        asked = EmbeddedQueries(tensors[1], tensors[2], *queries[2:])
         return torch.autograd.grad(loss(asked, tensors[0]), tensors)
 
     def reference(asked, table):

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from dhns.negatives.current_scores import current_scores
+from dhns.models.current_scores import current_scores
 
 
 class Moody(nn.Module):

@@ -9,9 +9,9 @@ from torch import nn
 
 from dhns.errors import InputError
 from dhns.negatives.kbgan import KBGAN
+from dhns.optim.optimization import Optimization
 from dhns.randomness import stream
 from dhns.scorers.distmult import DistMult
-from dhns.training.optimization import Optimization
 
 ADAM = Optimization(functools.partial(torch.optim.Adam, lr=0.05))
 

@@ -10,12 +10,12 @@ from dhns.encoders.projected_views import ProjectedViews
 from dhns.encoders.structural import StructuralEncoder
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import Modality
+from dhns.models.batch import score_negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.mans import MANS
 from dhns.randomness import stream
 from dhns.scorers.transe import TransE
 from dhns.scorers.view_energies import ViewEnergies
-from dhns.training.scoring import score_negatives
 
 DONORS = {0, 2, 4, 6, 8, 10}  # entities of the toy graph with an image
 
@@ -150,7 +150,8 @@ def test_adapted_share_compares_scores_across_and_within_views(toy_graph, make, 
                 for b in ["structure", *views]:
                     pair = score(vector(a, observed), relation, sign, vector(b, entity))
                     (within if a == b else across).append(pair)
-            wins += sum(across) / len(across) > sum(within) / len(within)
+            # a tie is no win; how sum() rounds depends on the version of Python
+            wins += sum(across) / len(across) > sum(within) / len(within) + 1e-12
     assert 0 < wins < drawn.numel()
     assert found == pytest.approx(wins / drawn.numel())
 

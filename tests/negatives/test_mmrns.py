@@ -17,11 +17,11 @@ from dhns.graph.knowledge_graph import Modality
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.cross_modal_attention import Similarity
 from dhns.negatives.mmrns import MMRNS, contrastive_loss
+from dhns.optim.optimization import Optimization
 from dhns.randomness import stream
 from dhns.scorers.rotate import RotatE
 from dhns.scorers.transe import TransE
 from dhns.training.module import LinkPredictionModule
-from dhns.training.optimization import Optimization
 
 ADAM = Optimization(torch.optim.Adam)
 

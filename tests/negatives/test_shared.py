@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from builders import small_model
-from dhns.negatives.sampler import Negatives
+from dhns.models.batch import Negatives, score_negatives
 from dhns.negatives.shared import SharedSampler
 from dhns.randomness import stream
 from dhns.scorers.complex import ComplEx
 from dhns.scorers.rotate import RotatE
-from dhns.training.scoring import score_negatives
 
 
 @pytest.fixture

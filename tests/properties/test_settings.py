@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dhns.commands.app import register_resolvers
-from dhns.commands.check import check_settings
+from dhns.config.identity import IGNORED, config_hash
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.splits import split_keeping_support
 from dhns.resources import conf_dir
-from dhns.results.config_hash import IGNORED, config_hash
+from dhns.training.check import check_settings
 from dhns.training.module import LinkPredictionModule
 from properties.counting import counted
 

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from dhns.reproduction.paper_formats import write_table
-from dhns.reproduction.paper_table import paper_table
-from dhns.reproduction.runner import run_missing
+from dhns.experiments.reproduction.paper_formats import write_table
+from dhns.experiments.reproduction.paper_table import paper_table
+from dhns.experiments.reproduction.runner import run_missing
 from reproduction.fakes import cell, settings, training
 
 NAMES = ("a", "bb", "ccc", "dddd", "eeeee")

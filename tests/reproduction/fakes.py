@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from dhns.reproduction.cells import Cell, Run
+from dhns.experiments.reproduction.cells import Cell, Run
 
 # says that it started; waits for a file `go` if its folder holds `wait`; fails if it holds `fail`
 TRAINING = """

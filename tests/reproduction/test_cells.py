@@ -8,12 +8,12 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from dhns.commands.app import register_resolvers
+from dhns.config.identity import config_hash
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
-from dhns.reproduction.cells import table_cells
-from dhns.reproduction.cluster import multirun_commands
+from dhns.experiments.reproduction.cells import table_cells
+from dhns.experiments.reproduction.cluster import multirun_commands
 from dhns.resources import conf_dir
-from dhns.results.config_hash import config_hash
 from reproduction.fakes import store
 
 TABLE = ("table='2'", "datasets=[world_flags]", "budget=smoke")
@@ -103,7 +103,7 @@ def test_what_is_not_there_is_refused(override, message):
 
 
 def test_a_row_that_has_no_file_is_refused_where_it_is_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("dhns.reproduction.cells.conf_dir", lambda: tmp_path)
+    monkeypatch.setattr("dhns.experiments.reproduction.cells.conf_dir", lambda: tmp_path)
     (tmp_path / "experiment" / "table2" / "world_flags").mkdir(parents=True)
     with pytest.raises(InputError, match="table 2 has no experiment file on world_flags for transe"):
         cells_of("rows=[transe]")

@@ -3,10 +3,10 @@
 import pytest
 from hydra import compose, initialize_config_dir
 
-from dhns.commands.app import register_resolvers
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
+from dhns.experiments.reproduction.datasets import chosen_features, obtain, read_datasets, told
 from dhns.graph.readers import OPENKE_FILES
-from dhns.reproduction.datasets import chosen_features, obtain, read_datasets, told
 from dhns.resources import conf_dir
 
 TABLE = ("table='2'", "rows=[rotate]")

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from dhns.reproduction.paper_formats import CSV_COLUMNS, latex, long_csv, markdown, show_table, write_table
-from dhns.reproduction.paper_table import Entry, PaperTable, Row, Section
+from dhns.experiments.reproduction.paper_formats import CSV_COLUMNS, latex, long_csv, markdown, show_table, write_table
+from dhns.experiments.reproduction.paper_table import Entry, PaperTable, Row, Section
 
 NOTE = "failed (seed 0): no 'visual_features' & 5 % [x] of $y | z"
 ROWS = (

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dhns.errors import InputError
-from dhns.reproduction.paper_table import Entry, paper_table
+from dhns.experiments.reproduction.paper_table import Entry, paper_table
 from reproduction.fakes import cell, settings, store
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from dhns.reproduction.cells import distinct_runs
-from dhns.reproduction.jobs import run_all, train_command
-from dhns.reproduction.runner import run_missing, unfinished
+from dhns.experiments.reproduction.cells import distinct_runs
+from dhns.experiments.reproduction.jobs import run_all, train_command
+from dhns.experiments.reproduction.runner import run_missing, unfinished
 from reproduction.driver import NAMES, cells
 from reproduction.fakes import cell, run, starts, store, told, training
 
@@ -155,7 +155,7 @@ def test_so_many_jobs_at_a_time_and_no_more(tmp_path):
 
 @pytest.mark.parametrize(("jobs", "given", "expected"), [(1, None, 6), (4, None, 1), (9, None, 1), (1, "5", 5)])
 def test_jobs_share_the_processors(tmp_path, monkeypatch, jobs, given, expected):
-    monkeypatch.setattr("dhns.reproduction.jobs._processors", lambda: 6)
+    monkeypatch.setattr("dhns.experiments.reproduction.jobs._processors", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if given:
         monkeypatch.setenv("OMP_NUM_THREADS", given)

@@ -1,15 +1,17 @@
 """Curves of missing modalities: which results make a line, and what is shown of them."""
 
 import io
+import json
 import re
+from collections import Counter
 
 import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
 
 from builders import composed
+from dhns.config.identity import config_hash
 from dhns.errors import InputError
-from dhns.results.config_hash import config_hash
 from dhns.results.missing import by_missing
 from dhns.results.plots import plot_missing
 from dhns.results.tables import missing_table, title
@@ -82,6 +84,31 @@ def test_masks_of_one_setting_have_to_be_one(runs, tmp_path):
     other = (tmp_path / "other" / "result.json", result(0.5, "model=adamf", "missing=random", mask="cccccccc"))
     with pytest.raises(InputError, match=r"differ in 'removed/textual' of Toy"):
         by_missing([*runs, other])
+
+
+def test_other_data_of_the_same_name_are_other_curves(runs, tmp_path):
+    changed = [(tmp_path / "new" / path.parent.name / path.name, json.loads(json.dumps(run))) for path, run in runs[:3]]
+    for _, run in changed:
+        run["fingerprints"]["train"] = "changed"
+    points = by_missing([*runs, *changed])
+    labels = dict.fromkeys(setting.dataset for setting in points)
+    assert len(labels) == 2
+    assert all(label.startswith("Toy #") for label in labels)
+    assert sum(map(len, points.values())) == len(runs) - 1 + len(changed)
+    assert Counter(setting.dataset for setting in points).most_common()[1][1] == 2
+
+
+def test_a_seed_counts_once(runs, tmp_path, caplog):
+    again = (tmp_path / "again" / "result.json", runs[0][1])
+    assert list(by_missing([*runs, again]).values()) == list(by_missing(runs).values())
+    assert caplog.messages == [f"left out: {tmp_path / 'again'} repeats seed 0 of {tmp_path / '0'}"]
+
+
+def test_settings_that_cannot_be_read_are_left_out(runs, tmp_path, caplog):
+    other = json.loads(json.dumps(runs[2][1]))
+    other["config"]["trainer"]["max_epochs"] = "${nowhere}"
+    assert by_missing([*runs, (tmp_path / "other" / "result.json", other)]) == by_missing(runs)
+    assert caplog.messages[0].startswith(f"left out: {tmp_path / 'other' / 'result.json'} has settings")
 
 
 def test_without_missing_modalities_there_is_no_curve(runs):

@@ -1,14 +1,19 @@
 """Result files are whole or absent, and say what is wrong with them; a run's identity is its settings."""
 
+import functools
 import json
 
 import pytest
 from omegaconf import OmegaConf
 
 from builders import composed
+from dhns.config.identity import RESULT_VERSION, config_hash
 from dhns.errors import InputError
-from dhns.results.config_hash import config_hash
-from dhns.results.store import FILE_NAME, RESULT_VERSION, find_results, read_result, versions, write_json
+from dhns.files import write_json
+from dhns.results.store import FILE_NAME, find_results, read_result, versions
+from results.stored import result
+
+METRICS = {"mrr": 0.3, "hits@1": 0.2, "hits@3": 0.3, "hits@10": 0.5}
 
 
 @pytest.fixture
@@ -77,11 +82,83 @@ def test_json_that_is_no_result_is_refused(path, content):
 
 def test_results_are_found_in_path_order(tmp_path):
     for name in ("b/seed-1", "a", "b/seed-0"):
-        write_json(tmp_path / name / FILE_NAME, {"version": RESULT_VERSION, "name": name})
+        write_json(tmp_path / name / FILE_NAME, result(METRICS, name=name))
     (tmp_path / "c").mkdir()
     found = find_results(tmp_path)
-    assert [result["name"] for _, result in found] == ["a", "b/seed-0", "b/seed-1"]
+    assert [content["name"] for _, content in found] == ["a", "b/seed-0", "b/seed-1"]
     assert [path for path, _ in found] == [tmp_path / name / FILE_NAME for name in ("a", "b/seed-0", "b/seed-1")]
+
+
+FOREIGN = {
+    "": "is not a result file",
+    '{"version": 1, ': "is not a result file",
+    "[" * 100_000: "is not a result file",
+    "[]": "it holds no object",
+    "{}": "result version None",
+    '{"version": 2}': "result version 2",
+    '{"version": 1}': "it lacks 'system'",
+}
+
+
+@pytest.mark.parametrize("text", FOREIGN, ids=lambda text: text[:15])
+def test_a_foreign_file_is_left_out_with_a_line(tmp_path, caplog, text):
+    for name in ("a", "b"):
+        write_json(tmp_path / name / FILE_NAME, result(METRICS))
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / FILE_NAME).write_text(text)
+    assert [path.parent.name for path, _ in find_results(tmp_path)] == ["a", "b"]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    line = record.getMessage()
+    assert line.startswith(f"left out: {tmp_path / 'foreign' / FILE_NAME} ")
+    assert FOREIGN[text] in line
+    assert "\n" not in line
+    for name in ("a", "b"):
+        (tmp_path / name / FILE_NAME).unlink()
+    with pytest.raises(InputError, match=FOREIGN[text]):
+        find_results(tmp_path)
+
+
+def test_a_folder_of_foreign_files_says_how_many(tmp_path):
+    for name in "abc":
+        write_json(tmp_path / name / FILE_NAME, {"version": RESULT_VERSION})
+    with pytest.raises(InputError, match=r"a/result.json is no result of a run: .* \(and 2 more are of no use\)"):
+        find_results(tmp_path)
+
+
+def test_results_without_metrics_of_the_split_are_left_out(tmp_path, caplog):
+    write_json(tmp_path / "a" / FILE_NAME, result(METRICS))
+    write_json(tmp_path / "b" / FILE_NAME, result(METRICS, metrics={"valid": METRICS}))
+    assert [path.parent.name for path, _ in find_results(tmp_path, "valid")] == ["b"]
+    assert caplog.messages == [f"left out: {tmp_path / 'a' / FILE_NAME} has no valid metrics"]
+
+
+MISTAKEN = {
+    "system": None,
+    "seed": "0",
+    "config": [],
+    "config.encoder": "structural",
+    "config.missing": {"share": "half"},
+    "config.trainer": None,
+    "protocol": {},
+    "fingerprints": {"train": 7},
+    "metrics.test": {"mrr": 0.3},
+    "metrics.test.hits@3": float("nan"),
+    "metrics.test.mrr": "0.3",
+    "baseline.test": {"mrr": True},
+    "time.train_s": "long",
+}
+
+
+@pytest.mark.parametrize(("key", "value"), MISTAKEN.items(), ids=list(MISTAKEN))
+def test_what_is_wrong_is_named(tmp_path, key, value):
+    content = result(METRICS)
+    *parents, last = key.split(".")
+    functools.reduce(lambda node, name: node[name], parents, content)[last] = value
+    path = tmp_path / FILE_NAME
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=f"is no result of a run: .*{key.split('.')[0].rstrip('s')}"):
+        find_results(tmp_path)
 
 
 @pytest.mark.parametrize("folder", ["", "nowhere"])

@@ -2,14 +2,23 @@
 
 import csv
 import importlib.util
+import json
 import statistics
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from builders import composed
+from dhns.config.identity import config_hash
+from dhns.resources import conf_dir
+from dhns.results.comparison import compare
+from dhns.results.comparison_tables import comparison_table
+from dhns.results.export import as_csv
 from dhns.results.missing import by_missing
 from dhns.results.store import find_results, read_result
+from dhns.results.systems import data_sets
 from dhns.results.tables import missing_table, show
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -44,6 +53,40 @@ def test_the_page_of_missing_modalities_has_the_table_of_its_runs(folder, capsys
     assert table in page, f"paste what dhns curves runs=results/missing/{folder} markdown=true prints"
 
 
+@pytest.fixture(scope="module")
+def stored():
+    """All results of the repository, by folder."""
+    composed()
+    found = find_results(REPOSITORY / "results")
+    folders = {}
+    for path, result in found:
+        for folder in path.relative_to(REPOSITORY).parents[1:-1]:
+            folders.setdefault(folder, []).append((path, result))
+    assert len(found) > 250
+    assert len(folders) > 100
+    return folders
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_every_folder_of_results_makes_a_table(stored, split):
+    """Each run is in one row, counts once, and shares its data set with those on the same splits alone."""
+    for folder, found in stored.items():
+        comparisons = [compare(data) for data in data_sets(found, split)]
+        systems = [system for comparison in comparisons for system in comparison.data.systems]
+        runs = [(*row, seed) for row in map(identity, systems) for seed in row[-1]]
+        kept = {(result["dataset"], result["config_hash"], result["seed"]) for _, result in found}
+        assert len(runs) == len(set(runs)) == len(kept), folder
+        assert comparison_table(comparisons).row_count == len(systems) + len(comparisons), folder
+        assert len(as_csv(comparisons).splitlines()) == 1 + 4 * len(systems), folder
+
+
+def identity(system):
+    datasets = {result["dataset"] for result in system.runs.values()}
+    prints = {json.dumps(result["fingerprints"], sort_keys=True) for result in system.runs.values()}
+    assert len(datasets) == len(prints) == 1
+    return (*datasets, *prints, system.title, tuple(system.seeds))
+
+
 @pytest.mark.parametrize("file", measured.tables(), ids=lambda path: "/".join(path.parts[-3:-1]))
 def test_cells_are_means_over_their_runs(file):
     with file.open(encoding="utf-8", newline="") as lines:
@@ -56,3 +99,37 @@ def test_cells_are_means_over_their_runs(file):
         assert [str(result["seed"]) for result in results] == cell["seeds"].split(" ")
         assert {result["dataset"] for result in results} == {cell["dataset"]}
         assert {result["protocol"]["name"] for result in results} == {cell["protocol"]}
+
+
+def test_stored_results_are_found_under_the_settings_of_today():
+    """Each has the hash of its folder; those of controls and of the first search are from before hashes were kept."""
+    composed()  # stored settings refer to resolvers, which a command registers
+    paths = sorted((REPOSITORY / "results").rglob("result.json"))
+    lost = [
+        str(path.relative_to(REPOSITORY))
+        for path in paths
+        if not path.is_relative_to(REPOSITORY / "results" / "controls")
+        and config_hash(OmegaConf.create(read_result(path)["config"])) != read_result(path)["config_hash"]
+    ]
+    assert len(paths) > 200
+    assert len(lost) == 6, lost
+    assert all(path.startswith("results/search/MKG-Y/dhns-") for path in lost)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "folder"),
+    [
+        ("table3/mkg_y/dhns", "benchmarks/MKG-Y/dhns-full-9edc58e8"),
+        ("table3/mkg_y/complex_n3", "benchmarks/MKG-Y/complex_n3-full-2be6764f"),
+        ("table2/mkg_w/adamf", "benchmarks/MKG-W/adamf-full-d4d62a1c"),
+        ("table2/world_flags/kbgan", "embedded/world_flags/transe-full-97ea11f5"),
+        ("table2/world_flags/otkge", "embedded/world_flags/otkge"),
+    ],
+)
+def test_experiments_of_today_name_the_folders_of_stored_results(experiment, folder):
+    composed()
+    with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        config = compose("train", overrides=[f"experiment={experiment}", "budget=short", "protocol=clean"])
+    found = Path(config.run_dir).parent
+    assert str(Path("benchmarks" if "mkg" in experiment else "embedded", *found.parts[-2:])).startswith(folder)
+    assert (REPOSITORY / "results" / "tables" / folder.partition("/")[0] / Path(*found.parts[-2:])).is_dir()

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import threading
+import time
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from omegaconf import OmegaConf
 
 from dhns.graph.features import read_modality
 from dhns.sources.obtain import NotThere, fetch, other_ways, published, require_dataset
+from dhns.sources.origins import unreachable
 from dhns.sources.source import Source
 from sources.server import serving
 
@@ -62,6 +64,25 @@ def folder(tmp_path):
     return tmp_path / "data" / "SET"
 
 
+@pytest.fixture
+def connecting(monkeypatch):
+    """Puts a function in the place of making a connection; returns the list of addresses that it is called with."""
+    unreachable.cache_clear()
+
+    def instead(connect):
+        asked = []
+
+        def recorded(address, timeout):
+            asked.append(address)
+            return connect(address, timeout)
+
+        monkeypatch.setattr("socket.create_connection", recorded)
+        return asked
+
+    yield instead
+    unreachable.cache_clear()
+
+
 def dataset(folder):
     return OmegaConf.create({"_target_": "dhns.graph.readers.read_openke", "name": "SET", "folder": str(folder)})
 
@@ -96,21 +117,48 @@ def test_what_is_there_is_left_alone_and_nothing_is_asked(mirror, source, folder
     assert (server.requests, capsys.readouterr().out) == ([], "")
 
 
-def test_without_a_network_one_message_says_what_to_do_and_one_connection_is_tried(source, folder, monkeypatch):
-    asked = []
-
-    def refuse(connection):
-        asked.append(connection.host)
+def test_without_a_network_one_message_says_what_to_do_and_one_connection_is_tried(source, folder, connecting):
+    def refuse(address, timeout):
         raise OSError(errno.ENETUNREACH, "Network is unreachable")
 
-    monkeypatch.setattr("http.client.HTTPSConnection.connect", refuse)
-    with pytest.raises(NotThere) as raised:
-        require_dataset(source, dataset(folder), official=True)
-    assert asked == ["publisher.example"]
+    asked = connecting(refuse)
+    for _ in range(2):
+        with pytest.raises(NotThere) as raised:
+            require_dataset(source, dataset(folder), official=True)
+    assert asked == [("publisher.example", 443)]
     assert str(raised.value) == (
         "SET is not there and was not fetched (publisher.example cannot be reached: Network is unreachable). Put "
         f"{', '.join(sorted(GRAPH))} (0.0 MB) from {PUBLISHED} into {folder}"
     )
+
+
+def test_a_network_that_swallows_requests_is_not_waited_for(source, folder, connecting):
+    released = threading.Event()
+
+    def swallow(address, timeout):
+        released.wait(30)
+        raise TimeoutError("timed out")
+
+    connecting(swallow)
+    started = time.perf_counter()
+    with pytest.raises(
+        NotThere, match=r"publisher\.example did not answer within 1 s; dhns data download waits longer"
+    ):
+        require_dataset(source, dataset(folder))
+    assert time.perf_counter() - started < 5
+    released.set()
+
+
+def test_behind_a_proxy_the_proxy_is_asked(monkeypatch, connecting):
+    asked = connecting(lambda address, timeout: pytest.fail("asked"))
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    assert unreachable("https://publisher.example") is None
+    assert asked == []
+
+
+@pytest.mark.parametrize("server", ["http://publisher.example:port", f"http://{'x' * 64}.example"])
+def test_an_address_that_is_none_cannot_be_reached(server):
+    assert "cannot be reached" in unreachable(server)
 
 
 def test_nothing_is_fetched_where_that_is_not_wanted(mirror, source, folder):

@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from dhns.commands.app import register_resolvers
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.graph.readers import OPENKE_FILES
 from dhns.resources import conf_dir, embedded_dir

@@ -12,9 +12,9 @@ from pytorch_lightning.loggers import CSVLogger
 from builders import composed
 from dhns.errors import InputError
 from dhns.tracking import lightning_loggers
-from dhns.tracking.content import shown_settings
 from dhns.tracking.tracker import Tracker, open_tracker
 from dhns.tracking.weights_and_biases import WeightsAndBiases
+from dhns.training.tracked_content import shown_settings
 from tracking import offline_run
 
 METHODS = ("open", "settings", "metrics", "histograms", "table", "summary", "close")

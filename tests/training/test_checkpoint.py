@@ -68,6 +68,12 @@ def test_checkpoints_call_nothing_foreign(tmp_path, make_config):
         require_own_targets(settings, tmp_path)
 
 
+def test_checkpoints_call_readers_and_nothing_that_writes(tmp_path):
+    require_own_targets({"_target_": "dhns.graph.readers.read_tsv"}, tmp_path)
+    with pytest.raises(InputError, match="asks to call"):
+        require_own_targets({"_target_": "dhns.graph.id_table.write_ids"}, tmp_path)
+
+
 class Payload:
     """Something that a checkpoint must not make an object of."""
 
@@ -149,7 +155,7 @@ def test_only_k_answers_are_given(module):
 def test_queries_are_parsed_from_names(toy_graph):
     labels, relations = toy_graph.entities.labels, toy_graph.relations.labels
     assert Query.parse(toy_graph, labels[4], relations[1], None) == Query(4, 1, None)
-    assert Query.parse(toy_graph, None, 1, toy_graph.entities.keys[2]) == Query(None, 1, 2)
+    assert Query.parse(toy_graph, None, "id:1", toy_graph.entities.keys[2]) == Query(None, 1, 2)
 
 
 @pytest.mark.parametrize("parts", [(0, 0, 0), (0, None, None), (None, None, None)])

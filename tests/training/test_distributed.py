@@ -11,7 +11,8 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from commands.shell import only_result, refused, succeed
 from dhns.data.datamodule import TripleDataModule
 from dhns.errors import InputError
-from dhns.negatives.sampler import Negatives, NegativeSampler
+from dhns.models.batch import Negatives
+from dhns.negatives.sampler import NegativeSampler
 from dhns.training.checkpoint import read_checkpoint
 from dhns.training.distributed import DataParallel, told_as_here
 from training.test_resume import assert_same

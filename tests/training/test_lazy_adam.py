@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import embedding
 
 from dhns.errors import InputError
-from dhns.training.lazy_adam import LazyAdam
-from dhns.training.optimization import Optimization
+from dhns.optim.lazy_adam import LazyAdam
+from dhns.optim.optimization import Optimization
 
 BATCHES = [[0, 2, 2], [2, 5], [0, 0, 1], [4]]
 

@@ -9,12 +9,12 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from dhns.diffheg.gaussian import GaussianNegatives
 from dhns.errors import InputError
-from dhns.negatives.sampler import Negatives, NegativeSampler
+from dhns.generators.gaussian import GaussianNegatives
+from dhns.models.batch import Negatives, score_negatives
+from dhns.negatives.sampler import NegativeSampler
+from dhns.optim.optimization import Optimization
 from dhns.resources import conf_dir
-from dhns.training.optimization import Optimization
-from dhns.training.scoring import score_negatives
 
 SCORERS = ("transe", "rotate", "distmult", "complex")
 

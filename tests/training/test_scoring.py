@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from dhns.encoders.attention_fusion import AttentionFusion
+from dhns.models.batch import Negatives, embed_queries, score_negatives
 from dhns.models.kge_model import KGEModel
-from dhns.negatives.sampler import Negatives
 from dhns.scorers.complex import ComplEx
 from dhns.scorers.rotate import RotatE
-from dhns.training.scoring import embed_queries, score_negatives
 
 SIDES = torch.tensor([False, True, True, False])
 

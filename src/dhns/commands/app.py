@@ -7,65 +7,20 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.interruption import Stopped, end_silently
-from dhns.names import base_name, plain_name
 from dhns.progress import showing_progress
-from dhns.resources import conf_dir, embedded_dir
+from dhns.resources import conf_dir
 
 Task = Callable[[DictConfig], Any]
-
-
-def register_resolvers() -> None:
-    """What configurations refer to.
-
-    ``${dhns.embedded:}`` is the folder of the embedded data set, ``${dhns.hash:}`` the identity of a run, and
-    ``${dhns.interval:EPOCHS,TIMES}`` how many epochs lie between events that come so many times, evenly spaced.
-    ``${dhns.plain:NAME}`` is a name that may be one part of a path, ``${dhns.base:KEY}`` the name of the folder or file
-    that the setting KEY beside it leads to, and ``${dhns.folder:PATH}`` a folder for Hydra's files.
-    """
-    OmegaConf.register_new_resolver("dhns.embedded", lambda: str(embedded_dir()), replace=True)
-    OmegaConf.register_new_resolver("dhns.hash", _hash, replace=True)
-    OmegaConf.register_new_resolver("dhns.interval", _interval, replace=True)
-    OmegaConf.register_new_resolver("dhns.plain", lambda name: plain_name(str(name)), replace=True)
-    OmegaConf.register_new_resolver("dhns.base", _base, replace=True)
-    OmegaConf.register_new_resolver("dhns.folder", _folder, replace=True)
-
-
-def _hash(*, _root_: DictConfig) -> str:
-    from dhns.commands.check import check_own
-    from dhns.commands.known_keys import require_known
-    from dhns.results.config_hash import config_hash
-
-    # Hydra asks for the folder of a run before the command can look at its settings
-    require_known(_root_, "train")
-    check_own(_root_)
-    return config_hash(_root_)
-
-
-def _base(key: str, *, _parent_: DictConfig) -> str:
-    # a path that is not given is told where it is needed
-    return "unnamed" if OmegaConf.is_missing(_parent_, key) else base_name(str(_parent_[key]))
-
-
-def _interval(epochs: Any, times: Any) -> int:
-    # what is no number is refused where settings are checked
-    return max(1, epochs // times) if isinstance(epochs, int) and isinstance(times, int) and times > 0 else 1
-
-
-def _folder(path: str) -> str:
-    # Hydra reads references in the folder of a run, and Lightning addresses
-    if signs := [sign for sign in ("${", "::", "://") if sign in f"{path} {Path(path).absolute()}"]:
-        raise InputError(f"'{path}' cannot hold a run: a path with {signs[0]} in it means something else; give another")
-    return path
 
 
 def app(name: str, first: Task | None = None) -> Callable[[Task], Callable[[], None]]:
@@ -81,8 +36,8 @@ def app(name: str, first: Task | None = None) -> Callable[[Task], Callable[[], N
     def decorate(task: Task) -> Callable[[], None]:
         @functools.wraps(task)
         def guarded(config: DictConfig) -> Any:
-            from dhns.commands.check import check_settings
-            from dhns.commands.known_keys import require_complete, require_known
+            from dhns.config.known_keys import require_complete, require_known
+            from dhns.training.check import check_settings
 
             try:
                 require_known(config, name)

@@ -13,9 +13,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from dhns.commands.own_settings import OWN
-from dhns.commands.signatures import written
-from dhns.commands.values import alternatives
+from dhns.config.own_settings import OWN
+from dhns.config.signatures import written
+from dhns.config.values import alternatives
 from dhns.resources import conf_dir
 
 _BY_NAME = {"table": str, "dataset.modalities.*.path": Path, "dataset.modalities.*": Path | None}

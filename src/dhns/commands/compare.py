@@ -12,13 +12,32 @@ from dhns.errors import InputError
 
 @app("compare")
 def main(config: DictConfig) -> None:
-    """Print one table of all results under a folder."""
+    """Print a table of all results under a folder; on demand differences and slices, and a file of it all."""
+    from dhns.results.comparison import compare, notes
+    from dhns.results.comparison_tables import comparison_table, estimates_table
+    from dhns.results.export import require_format, write_comparison
     from dhns.results.store import find_results
-    from dhns.results.tables import comparison, show
+    from dhns.results.systems import data_sets
+    from dhns.results.tables import show
 
     check_split(config.split)
-    table = comparison([result for _, result in find_results(Path(config.runs))], config.split)
-    show(table, config.markdown)
+    if config.out is not None:
+        require_format(Path(config.out))
+    found = [
+        compare(data, config.metric, config.level, config.by, config.against)
+        for data in data_sets(find_results(Path(config.runs), config.split), config.split)
+    ]
+    lines = notes(found, config.against)
+    show(comparison_table(found), config.markdown)
+    for comparison in found:
+        if comparison.against or (config.by and comparison.slices):
+            print()
+            show(estimates_table(comparison), config.markdown)
+    for line in lines:
+        print(f"note: {line}")
+    if config.out is not None:
+        write_comparison(Path(config.out), found)
+        print(f"written: {config.out}")
 
 
 def check_split(name: str) -> None:

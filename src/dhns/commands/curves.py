@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from dhns.commands.app import app
 from dhns.commands.compare import check_split
+from dhns.names import plain_name
 
 
 @app("curves")
@@ -20,10 +21,10 @@ def main(config: DictConfig) -> None:
 
     check_split(config.split)
     folder = Path(config.runs)
-    results = by_missing(find_results(folder))
+    results = by_missing(find_results(folder, config.split))
     for dataset in dict.fromkeys(setting.dataset for setting in results):
         of_dataset = {setting: runs for setting, runs in results.items() if setting.dataset == dataset}
         show(missing_table(of_dataset, config.split), config.markdown)
-        figure = folder / f"missing-{dataset}.png"
+        figure = folder / plain_name(f"missing-{dataset.replace(' #', '-')}.png")
         plot_missing(of_dataset, config.split, figure)
         print(f"figure: {figure}")

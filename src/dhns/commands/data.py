@@ -117,10 +117,10 @@ def _verify(config: DictConfig) -> None:
 
 
 def _convert(config: DictConfig) -> None:
+    from dhns.files import sha256
     from dhns.names import plain_name
     from dhns.sources.feature_files import write_features
     from dhns.sources.feature_packs import read_links, read_pack
-    from dhns.sources.source import sha256
 
     if config.pack is None or config.modality is None:
         raise InputError("say what to convert: dhns data convert dataset=NAME pack=FILE.h5 modality=visual links=FILE")

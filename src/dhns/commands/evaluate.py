@@ -29,6 +29,8 @@ def main(config: DictConfig) -> None:
         require_kind(out)
     module = load(config)
     graph = module.graph
+    for note in graph.notes:
+        print(f"note: {note}")
     if config.triples is not None:
         triples, what = _own_triples(Path(config.triples).expanduser(), graph), Path(config.triples).name
     else:

@@ -16,11 +16,11 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from dhns.commands.check import check_settings
-from dhns.commands.known_keys import require_known
+from dhns.config.known_keys import require_known
+from dhns.config.trainer_settings import REFUSED
 from dhns.errors import InputError
 from dhns.resources import conf_dir
-from dhns.training.trainer_settings import REFUSED
+from dhns.training.check import check_settings
 
 USER_ERRORS = (InputError, HydraException, OmegaConfBaseException)
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}

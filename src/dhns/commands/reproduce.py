@@ -16,7 +16,7 @@ from dhns.errors import InputError
 
 def _data_first(config: DictConfig) -> None:
     """Fetch the data sets before anything is run, once for all runs."""
-    from dhns.reproduction.datasets import obtain
+    from dhns.experiments.reproduction.datasets import obtain
 
     if OmegaConf.is_list(config.overrides):
         # what is composed here is then what the command lines of the runs say
@@ -31,12 +31,12 @@ def _data_first(config: DictConfig) -> None:
 @app("reproduce", first=_data_first)
 def main(config: DictConfig) -> None:
     """Run what a table of the paper lacks, and render it; status 1 if cells remain without a result."""
-    from dhns.reproduction.cells import table_cells
-    from dhns.reproduction.cluster import multirun_commands
-    from dhns.reproduction.datasets import chosen_features, read_datasets, told
-    from dhns.reproduction.paper_formats import show_table, write_table
-    from dhns.reproduction.paper_table import paper_table
-    from dhns.reproduction.runner import run_missing, unfinished
+    from dhns.experiments.reproduction.cells import table_cells
+    from dhns.experiments.reproduction.cluster import multirun_commands
+    from dhns.experiments.reproduction.datasets import chosen_features, read_datasets, told
+    from dhns.experiments.reproduction.paper_formats import show_table, write_table
+    from dhns.experiments.reproduction.paper_table import paper_table
+    from dhns.experiments.reproduction.runner import run_missing, unfinished
 
     if config.jobs < 1:
         raise InputError(f"jobs is {config.jobs}; at least 1 run at a time")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -43,12 +41,3 @@ def optional(module: str, extra: str) -> Any:
 def package_versions(*packages: str) -> list[str]:
     """Names with versions; builds of one version for other devices count as the same."""
     return [f"{package} {version(package).split('+')[0]}" for package in packages]
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal, of a file's content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

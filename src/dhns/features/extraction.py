@@ -14,12 +14,12 @@ from torch import Tensor
 
 from dhns.console import track
 from dhns.errors import InputError
-from dhns.features.encoder import FeatureEncoder, sha256
+from dhns.features.encoder import FeatureEncoder
 from dhns.features.finished_batches import EncodedItems, FinishedBatches
 from dhns.features.material import Material
+from dhns.files import sha256, write_bytes, write_json
 from dhns.graph.fingerprint import key_fingerprint
 from dhns.graph.knowledge_graph import Vocabulary
-from dhns.results.store import write_bytes, write_json
 
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from dhns.results.store import write_bytes
+from dhns.files import write_bytes
 
 
 class EncodedItems(NamedTuple):

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
-from dhns.features.encoder import sha256
 from dhns.features.images import is_image, read_image
+from dhns.files import sha256
 from dhns.graph.knowledge_graph import Vocabulary
 from dhns.graph.text_files import read_lines
 

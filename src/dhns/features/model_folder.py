@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dhns.errors import InputError
-from dhns.features.encoder import optional, sha256
+from dhns.features.encoder import optional
+from dhns.files import sha256
 
 WEIGHTS = ".safetensors"
 _SETTINGS = (".json", ".txt", ".model")

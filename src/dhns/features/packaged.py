@@ -15,8 +15,9 @@ from PIL import Image
 from torch import Tensor
 
 from dhns.errors import InputError
-from dhns.features.encoder import FeatureEncoder, optional, package_versions, sha256
+from dhns.features.encoder import FeatureEncoder, optional, package_versions
 from dhns.features.sentence_transformer import SentenceTransformer
+from dhns.files import sha256
 
 EXTRA = "rebuild-data"
 

@@ -166,6 +166,7 @@ class Audit:
 
     Attributes:
         entities_in_no_split: entities without any triple.
+        untrained_entities: entities with neither a training triple nor features.
         overlaps: of each two splits.
         rules: between relations, mined on train.
     """
@@ -173,6 +174,7 @@ class Audit:
     dataset: str
     entities: int
     entities_in_no_split: int
+    untrained_entities: int
     splits: tuple[SplitAudit, ...]
     overlaps: tuple[Overlap, ...]
     held_out: tuple[HeldOutAudit, ...]
@@ -182,14 +184,22 @@ class Audit:
 
     def rows(self) -> Rows:
         """Lines of a table."""
-        unused = ("entities in no split", f"{self.entities_in_no_split:,} of {self.entities:,}")
+        unused = [
+            ("entities in no split", f"{self.entities_in_no_split:,} of {self.entities:,}"),
+            ("entities with neither training triples nor features", f"{self.untrained_entities:,}"),
+        ]
         rules = [row for rule in self.rules for row in rule.rows()]
-        return [unused, *(row for part in self._parts() for row in part.rows()), *rules]
+        return [*unused, *(row for part in self._parts() for row in part.rows()), *rules]
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What to know before trusting a number, in sentences."""
         warnings = [warning for part in self._parts() for warning in part.warnings()]
+        if self.untrained_entities:
+            warnings.append(
+                f"{self.untrained_entities:,} entities have neither training triples nor features: they are ranked by "
+                "chance"
+            )
         if any(shared.triples for shared in self.overlaps if "valid" in (shared.first, shared.second)):
             advice = "do not select on it; protocol=clean leaves such rows out, or carves another set out of train"
             warnings.append(f"the validation set is no hold-out: {advice}")
@@ -213,6 +223,7 @@ def audit(graph: KnowledgeGraph, min_confidence: float = 0.8, min_support: int =
         dataset=graph.name,
         entities=graph.num_entities,
         entities_in_no_split=int((~used).sum()),
+        untrained_entities=int(graph.untrained_entities.sum()),
         splits=tuple(_audit_split(graph, split) for split in SPLITS),
         overlaps=tuple(overlap(graph, first, second) for first, second in combinations(SPLITS, 2)),
         held_out=tuple(_audit_held_out(graph, split) for split in ("valid", "test")),

@@ -39,18 +39,13 @@ def read_modalities(
         InputError: as :func:`read_modality`; a source has no ``path`` or an unknown key; a ``.json`` file beside the
             features, as ``dhns features`` writes it, says that they are of other entities.
     """
-    modalities, notes = {}, []
+    modalities: dict[str, Modality] = {}
+    notes: list[str] = []
     for name, source in (sources or {}).items():
         if source is None:
             continue
-        options = dict(source) if isinstance(source, Mapping) else {"path": source}
-        if unknown := sorted(set(options) - {"path", "missing"}):
-            raise InputError(f"modality '{name}': unknown key '{unknown[0]}'; the keys are path and missing")
-        if "path" not in options:
-            raise InputError(
-                f"modality '{name}': no path; give {name}: FILE or {name}: {{path: FILE, missing: zero_rows}}"
-            )
-        path = folder / Path(options.pop("path")).expanduser()
+        path, options = _path_and_options(name, source)
+        path = folder / path
         rows = _read(path, **options)
         described = rows.keys is None and path.suffix == ".safetensors" and _described(path, entities)
         modalities[name] = _match(path, rows, len(entities), entities.ids, **options)
@@ -62,6 +57,15 @@ def read_modalities(
                 "ids writes them; rows may also come with names)"
             )
     return modalities, notes
+
+
+def _path_and_options(name: str, source: str | Path | Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+    options = dict(source) if isinstance(source, Mapping) else {"path": source}
+    if unknown := sorted(set(options) - {"path", "missing"}):
+        raise InputError(f"modality '{name}': unknown key '{unknown[0]}'; the keys are path and missing")
+    if "path" not in options:
+        raise InputError(f"modality '{name}': no path; give {name}: FILE or {name}: {{path: FILE, missing: zero_rows}}")
+    return Path(options.pop("path")).expanduser(), options
 
 
 def read_modality(

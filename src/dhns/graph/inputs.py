@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dhns.files import known_sha256
 from dhns.resources import conf_dir
 
 STEMS = {"train": ("train",), "valid": ("valid", "val", "dev"), "test": ("test",)}
@@ -50,23 +50,8 @@ def feature_files(dataset: Mapping[str, Any]) -> dict[str, Path]:
 def changed_content(dataset: Mapping[str, Any]) -> dict[str, str]:
     """SHA-256 by role of all `inputs` but those that are as published (``conf/source``)."""
     published = _published(str(dataset.get("name")))
-    digests = {role: (path.name, file_digest(path)) for role, path in inputs(dataset).items()}
+    digests = {role: (path.name, known_sha256(path)) for role, path in inputs(dataset).items()}
     return {role: digest for role, (name, digest) in digests.items() if published.get(name) != digest}
-
-
-def file_digest(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, computed once per process while size and time of change stay."""
-    status = path.stat()
-    return _digest(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-@functools.cache
-def _digest(path: str, *_: int) -> str:
-    with Path(path).open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(2**22):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @functools.cache

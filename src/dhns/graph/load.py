@@ -24,11 +24,15 @@ def load_graph(config: DictConfig) -> KnowledgeGraph:
     for name in absent:
         log.warning("the %s features of %s are not there; what reads them will not run", name, config.dataset.name)
     without = {"modalities": dict.fromkeys(absent)} if absent else {}
-    graph: KnowledgeGraph = instantiate(config.dataset, **without)
-    graph = replace(instantiate(config.protocol).prepare(graph), absent=absent)
+    return prepare(config, replace(instantiate(config.dataset, **without), absent=absent))
+
+
+def prepare(config: DictConfig, graph: KnowledgeGraph) -> KnowledgeGraph:
+    """A graph as the ``protocol`` of a configuration has it, less what is ``missing``."""
+    prepared: KnowledgeGraph = instantiate(config.protocol).prepare(graph)
     if config.get("missing"):
-        graph = instantiate(config.missing).remove(graph)
-    return graph
+        prepared = instantiate(config.missing).remove(prepared)
+    return prepared
 
 
 def _absent_features(dataset: DictConfig) -> dict[str, str]:

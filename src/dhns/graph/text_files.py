@@ -59,7 +59,12 @@ def read_table(path: Path, *, may_be_empty: bool = False) -> list[list[str]]:
 
 
 def read_counted(
-    path: Path, columns: str, split: Callable[[str], list[str]] = str.split, *, may_be_empty: bool = False
+    path: Path,
+    columns: str,
+    split: Callable[[str], list[str]] = str.split,
+    *,
+    may_be_empty: bool = False,
+    if_more: str = "",
 ) -> list[list[str]]:
     """The rows of an OpenKE file, whose first line is their number.
 
@@ -68,6 +73,7 @@ def read_counted(
         columns: their names, for messages; one per space-separated word.
         split: a line to its fields.
         may_be_empty: a file without any line has no rows.
+        if_more: what to do about more columns, for messages.
 
     Raises:
         InputError: as :func:`read_lines`; the first line is no number or not that of rows; a row has other columns.
@@ -83,7 +89,7 @@ def read_counted(
             f"{path}, line 1: '{header}' is not a number; the first line holds the number of rows"
         ) from None
     rows = [split(line) for line in lines]
-    require_columns(path, rows, columns, first_line=2)
+    require_columns(path, rows, columns, 2, if_more)
     if count != len(rows):
         raise InputError(f"{path}, line 1: says {count} rows, but {len(rows)} follow; correct the number or the rows")
     return rows

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from dhns.models.batch import EmbeddedQueries
 from dhns.scorers.scorer import Scorer
 
 
@@ -29,24 +29,6 @@ class SampledLoss(nn.Module, ABC):
         return attracted + repelled
 
 
-class Queries(NamedTuple):
-    """Q distinct queries of a batch of B positives, embedded.
-
-    Attributes:
-        entity: ``(Q, J)`` embeddings of the known entities.
-        relation: ``(Q, R')``.
-        head_side: ``(Q,)`` bool, as the scorer sees it.
-        row: ``(B,)`` the query that each positive answers.
-        answer: ``(B,)`` the entity that it answers with.
-    """
-
-    entity: Tensor
-    relation: Tensor
-    head_side: Tensor
-    row: Tensor
-    answer: Tensor
-
-
 class AllEntityLoss(nn.Module, ABC):
     """A loss in which every entity is a candidate; it needs no negatives (``negatives=all``).
 
@@ -54,7 +36,7 @@ class AllEntityLoss(nn.Module, ABC):
     """
 
     @abstractmethod
-    def terms(self, scorer: Scorer, queries: Queries, table: Tensor) -> tuple[Tensor, Tensor]:
+    def terms(self, scorer: Scorer, queries: EmbeddedQueries, table: Tensor) -> tuple[Tensor, Tensor]:
         """What attracts the answers and what repels everything else; the loss is the sum of both.
 
         Args:

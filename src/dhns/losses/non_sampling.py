@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dhns.losses.loss import AllEntityLoss, Queries
+from dhns.losses.loss import AllEntityLoss
+from dhns.models.batch import EmbeddedQueries
 from dhns.scorers.scorer import Scorer
 
 
@@ -29,7 +30,7 @@ class NonSamplingLoss(AllEntityLoss):
         super().__init__()
         self.negative_weight = negative_weight
 
-    def terms(self, scorer: Scorer, queries: Queries, table: Tensor) -> tuple[Tensor, Tensor]:
+    def terms(self, scorer: Scorer, queries: EmbeddedQueries, table: Tensor) -> tuple[Tensor, Tensor]:
         # differences of large sums: not in half precision
         with torch.autocast(table.device.type, enabled=False):
             query = scorer.query(queries.entity, scorer.directed(queries.relation, queries.head_side))

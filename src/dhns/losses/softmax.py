@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from dhns.losses.loss import AllEntityLoss, Queries
+from dhns.losses.loss import AllEntityLoss
+from dhns.models.batch import EmbeddedQueries
 from dhns.scorers.scorer import Scorer
 from dhns.scorers.tiles import chunk_bytes
 
@@ -24,7 +25,7 @@ class SoftmaxLoss(AllEntityLoss):
         super().__init__()
         self.label_smoothing = label_smoothing
 
-    def terms(self, scorer: Scorer, queries: Queries, table: Tensor) -> tuple[Tensor, Tensor]:
+    def terms(self, scorer: Scorer, queries: EmbeddedQueries, table: Tensor) -> tuple[Tensor, Tensor]:
         scores = scorer.score_all(queries.entity, queries.relation, queries.head_side, table)
         answered, normalised = _SoftmaxTerms.apply(scores, queries.row, queries.answer)  # type: ignore[no-untyped-call]
         if self.label_smoothing == 0:

@@ -8,12 +8,12 @@ from torch import Tensor
 from dhns.encoders.structural import StructuralEncoder
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.models.batch import Negatives
+from dhns.models.current_scores import current_scores
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
-from dhns.negatives.current_scores import current_scores
-from dhns.negatives.sampler import Negatives
+from dhns.optim.optimization import Optimization
 from dhns.scorers.scorer import Scorer
-from dhns.training.optimization import Optimization
 
 
 class KBGAN(BernoulliSampler):

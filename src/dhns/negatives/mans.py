@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,12 +11,10 @@ from torch import Tensor
 from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.models.batch import Negatives
+from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
-from dhns.negatives.sampler import Negatives
 from dhns.negatives.view_donors import ViewDonors
-
-if TYPE_CHECKING:
-    from dhns.models.kge_model import KGEModel
 
 
 class MANS(BernoulliSampler):

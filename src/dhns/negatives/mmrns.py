@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,14 +12,12 @@ from torch import Tensor
 from dhns.errors import InputError
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.models.batch import Negatives
+from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
 from dhns.negatives.cross_modal_attention import CrossModalAttention, Similarity
-from dhns.negatives.sampler import Negatives
+from dhns.optim.optimization import Optimization
 from dhns.scorers.scorer import Scorer
-from dhns.training.optimization import Optimization
-
-if TYPE_CHECKING:
-    from dhns.models.kge_model import KGEModel
 
 
 class Picked(NamedTuple):

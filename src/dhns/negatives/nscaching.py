@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from dhns.errors import InputError
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.models.batch import Negatives
+from dhns.models.current_scores import current_scores
+from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
-from dhns.negatives.current_scores import current_scores
-from dhns.negatives.sampler import Negatives
 from dhns.progress import progress
-
-if TYPE_CHECKING:
-    from dhns.models.kge_model import KGEModel
 
 ROWS = 2**16
 """Queries whose caches are filled at once, which bounds what the filling needs beside the cache itself."""

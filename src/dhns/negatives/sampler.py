@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,28 +11,9 @@ from torch import Tensor, nn
 from dhns.errors import InputError
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
-
-if TYPE_CHECKING:
-    from dhns.models.kge_model import KGEModel
-    from dhns.training.optimization import Optimization
-
-
-class Negatives(NamedTuple):
-    """N corrupted triples for each of B positives; all of one positive are corrupted on the same side.
-
-    Attributes:
-        entity: ``(B, N)`` ids that replace the head or the tail; ``(1, N)`` where all positives share them.
-        head_side: ``(B,)`` bool, true where the head is replaced.
-        views: ``(B, N)`` ids by view name, for views that come from another entity than ``entity``.
-        weight: ``(B, N)`` factors of the negatives' terms in the loss; their gradients train the sampler.
-        loss: the sampler's own loss, which must not reach the model: what it takes from the model is detached.
-    """
-
-    entity: Tensor
-    head_side: Tensor
-    views: Mapping[str, Tensor] | None = None
-    weight: Tensor | None = None
-    loss: Tensor | None = None
+from dhns.models.batch import Negatives
+from dhns.models.kge_model import KGEModel
+from dhns.optim.optimization import Optimization
 
 
 class NegativeSampler(nn.Module, ABC):

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.models.batch import Negatives
 from dhns.models.kge_model import KGEModel
-from dhns.negatives.sampler import Negatives, NegativeSampler, choose_sides, require_negatives
+from dhns.negatives.sampler import NegativeSampler, choose_sides, require_negatives
 
 
 class SharedSampler(NegativeSampler):

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.models.batch import Negatives
+from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
-from dhns.negatives.sampler import Negatives
 from dhns.negatives.view_donors import ViewDonors
-
-if TYPE_CHECKING:
-    from dhns.models.kge_model import KGEModel
 
 
 class TwinsSampler(BernoulliSampler):

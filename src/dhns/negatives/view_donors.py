@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
-
-if TYPE_CHECKING:
-    from dhns.models.kge_model import KGEModel
+from dhns.models.kge_model import KGEModel
 
 
 class ViewDonors(nn.Module):

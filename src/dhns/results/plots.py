@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from dhns.results.store import write_bytes
+from dhns.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,31 @@ from dhns.errors import InputError
 
 SHORT = 8
 """Digits of a fingerprint that people are shown."""
+QUERIES = ("train", "valid", "test", "filter_only", "entities", "relations")
+"""Parts of a graph on which the queries and their filter rest; a modality is what a system makes of them."""
 _PROGRAMS = ("dhns", "torch", "pytorch-lightning", "python")
+
+
+def data_labels(results: Sequence[dict[str, Any]]) -> list[str]:
+    """The data set of each result: its name, with a short fingerprint where results of one name differ in the data.
+
+    Results without fingerprints, as the first versions wrote them, are of a data set of their own.
+    """
+    keys = [_data_key(result) for result in results]
+    names = [name for name, _ in dict.fromkeys(keys)]
+    return [name if names.count(name) == 1 else f"{name} #{digest or 'unknown'}" for name, digest in keys]
+
+
+def differing_parts(results: Iterable[dict[str, Any]]) -> list[str]:
+    """The parts of the graph, other than modalities, in which results differ."""
+    prints = [result.get("fingerprints") or {} for result in results]
+    return [part for part in QUERIES if len({found.get(part) for found in prints if found}) > 1]
+
+
+def _data_key(result: dict[str, Any]) -> tuple[str, str]:
+    prints = result.get("fingerprints") or {}
+    whole = "\n".join(f"{part} {prints.get(part)}" for part in QUERIES)
+    return result["dataset"], hashlib.sha256(whole.encode()).hexdigest()[:SHORT] if prints else ""
 
 
 def require_one_graph(dataset: str, results: dict[Path, dict[str, Any]]) -> None:
@@ -23,7 +48,7 @@ def require_one_graph(dataset: str, results: dict[Path, dict[str, Any]]) -> None
     """
     seen: dict[str, tuple[str, Path]] = {}
     for folder, result in results.items():
-        for part, fingerprint in result["fingerprints"].items():
+        for part, fingerprint in (result.get("fingerprints") or {}).items():
             expected, first = seen.setdefault(part, (fingerprint, folder))
             if fingerprint != expected:
                 raise InputError(
@@ -38,7 +63,7 @@ def data_facts(results: Iterable[dict[str, Any]]) -> dict[str, str]:
     files: dict[str, Any] = {}
     notes: dict[str, None] = {}
     for result in results:
-        prints |= {part: f"#{whole[:SHORT]}" for part, whole in result["fingerprints"].items()}
+        prints |= {part: f"#{whole[:SHORT]}" for part, whole in (result.get("fingerprints") or {}).items()}
         modalities = result["config"]["dataset"].get("modalities") or {}
         files |= {name: modality for name, modality in modalities.items() if modality}
         notes |= dict.fromkeys(result["protocol"]["notes"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dhns.errors import InputError
-from dhns.results.store import write_bytes
+from dhns.files import write_bytes
 
 FILE_NAME = "ranks.npz"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dhns.errors import InputError
-from dhns.results.store import write_text
+from dhns.files import write_text
 
 KINDS = (".json", ".csv", ".tsv")
 

@@ -3,58 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
+import logging
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from dhns.config.identity import RESULT_VERSION
 from dhns.errors import InputError
+from dhns.results.schema import require_usable
 
-RESULT_VERSION = 1
-"""Raised when a change of the program changes numbers, so that old results are not mistaken for new ones."""
+log = logging.getLogger(__name__)
+
 FILE_NAME = "result.json"
-PARTIAL = ".tmp"
-"""Ends the names of files that are not complete yet."""
 _PACKAGES = ("dhns", "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy")
-
-
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that it is either absent, the old one, or complete: to a temporary file, then renamed.
-
-    Raises:
-        OSError: with the path of the file, if the disk is full or the like.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno is not None:
-            error.filename = str(path)
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8, whole or not at all; see `write_bytes`."""
-    write_bytes(path, text.encode())
-
-
-def remove_partial_files(folder: Path) -> None:
-    """Remove what processes that were killed while they wrote have left anywhere under a folder."""
-    for path in folder.rglob(f".*{PARTIAL}"):
-        path.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON, whole or not at all; see `write_text`."""
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_result(path: Path) -> dict[str, Any]:
@@ -67,7 +29,7 @@ def read_result(path: Path) -> dict[str, Any]:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the result file {path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a result file: {error}; delete it and run again") from None
     if not isinstance(content, dict):
         raise InputError(f"{path} is not a result file: it holds no object; delete it and run again")
@@ -78,8 +40,8 @@ def read_result(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def find_results(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """All result files under a folder, in path order.
+def find_results(folder: Path, split: str = "test") -> list[tuple[Path, dict[str, Any]]]:
+    """All result files under a folder that hold metrics of a split, in path order; others are left out with a warning.
 
     Raises:
         InputError: there is none.
@@ -87,7 +49,25 @@ def find_results(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     paths = sorted(folder.rglob(FILE_NAME))
     if not paths:
         raise InputError(f"no {FILE_NAME} lies under {folder}; train something first (dhns train), or set runs=FOLDER")
-    return [(path, read_result(path)) for path in paths]
+    contents = {path: _usable(path, split) for path in paths}
+    found = [(path, content) for path, content in contents.items() if isinstance(content, dict)]
+    flaws = [content for content in contents.values() if isinstance(content, str)]
+    if not found:
+        others = f" (and {len(flaws) - 1} more are of no use)" if len(flaws) > 1 else ""
+        raise InputError(f"{flaws[0]}{others}")
+    for flaw in flaws:
+        log.warning("left out: %s", flaw)
+    return found
+
+
+def _usable(path: Path, split: str) -> dict[str, Any] | str:
+    """A result, or what is wrong with it."""
+    try:
+        result = read_result(path)
+        require_usable(result, split, path)
+    except InputError as error:
+        return str(error)
+    return result
 
 
 def versions() -> dict[str, str]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 
 from dhns.console import PlainConsole
+from dhns.results.schema import METRICS
+from dhns.results.titles import title
 
 if TYPE_CHECKING:
     from dhns.results.missing import Setting
-
-METRICS = ("mrr", "hits@1", "hits@3", "hits@10")
 
 
 def run_table(result: dict[str, Any], split: str = "test") -> Table:
@@ -45,30 +45,6 @@ def two_columns(heading: str, rows: Iterable[tuple[str, str]]) -> Table:
     return table
 
 
-def comparison(results: Iterable[dict[str, Any]], split: str = "test") -> Table:
-    """One row per system and data set, means and deviations over seeds; first what learns nothing."""
-    by_dataset: dict[str, list[dict[str, Any]]] = {}
-    for result in results:
-        by_dataset.setdefault(result["dataset"], []).append(result)
-    table = Table(title=f"{split} split, filtered, realistic ranks, both sides, % (mean ± sd over seeds)")
-    texts = ("data set", "system", "negatives", "protocol")
-    for column in (*texts, "seeds", "MRR", "Hits@1", "Hits@3", "Hits@10", "MRR unseen", "train s"):
-        table.add_column(column, justify="left" if column in texts else "right")
-    for dataset, runs in sorted(by_dataset.items()):
-        baseline = runs[0]["baseline"][split]
-        table.add_row(dataset, "relation frequency", "", "", "", *_spreads([baseline]), "")
-        groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-        for run in runs:
-            sampler = run["config"]["negatives"]["_target_"].rsplit(".", 1)[-1].removesuffix("Sampler").lower()
-            groups.setdefault((title(run), sampler, run["protocol"]["name"]), []).append(run)
-        for names, seeds in sorted(groups.items(), key=lambda item: _mean(item[1], split, "mrr")):
-            seconds = statistics.mean(run["time"]["train_s"] for run in seeds)
-            cells = _spreads([run["metrics"][split] for run in seeds])
-            table.add_row(dataset, *names, str(len(seeds)), *cells, f"{seconds:.0f}")
-        table.add_section()
-    return table
-
-
 def missing_table(results: Mapping[Setting, list[dict[str, Any]]], split: str = "test") -> Table:
     """One row per system and mask, means and deviations over seeds.
 
@@ -84,30 +60,10 @@ def missing_table(results: Mapping[Setting, list[dict[str, Any]]], split: str = 
     for (_, system, strategy, share), runs in results.items():
         metrics = [run["metrics"][split] for run in runs]
         cells = [_spread_of(metrics, key) for key in ("mrr", "kept/mrr", "lost/mrr", "hits@10")]
-        parts = runs[0]["fingerprints"].items()
+        parts = (runs[0].get("fingerprints") or {}).items()
         masks = [f"{part.removeprefix('removed/')} {mask[:8]}" for part, mask in parts if part.startswith("removed/")]
         table.add_row(system, strategy, f"{100 * share:g}", str(len(runs)), *cells, ", ".join(masks))
     return table
-
-
-def title(result: dict[str, Any]) -> str:
-    """System, scorer, variant of the generator, ablation, what was taken away, and short hash of a run."""
-    config = result["config"]
-    scorer = config["scorer"]["_target_"].rsplit(".", 1)[-1]
-    parts = [result["system"]] if result["system"].lower() == scorer.lower() else [result["system"], scorer]
-    variant = (config.get("diffheg") or {}).get("name", "default")
-    parts += [name for name in (variant, result["ablated"]) if name not in ("default", "full")]
-    if missing := config.get("missing"):
-        parts.append(f"less {100 * missing['share']:g} % {taken_away(missing)}")
-    if (absent := config["encoder"].get("absent", "mask")) != "mask":
-        parts.append(f"absent={absent}")
-    return " ".join([*dict.fromkeys(parts), f"#{result['config_hash']}"])
-
-
-def taken_away(missing: Mapping[str, Any]) -> str:
-    """Who loses modalities first, and which ones if not all; empty where nothing is missing."""
-    names = missing.get("modalities") or ()
-    return " ".join([missing.get("strategy", ""), *([f"({', '.join(names)})"] if names else [])])
 
 
 def show(table: Table, markdown: bool = False) -> None:
@@ -136,29 +92,23 @@ def _slices(metrics: dict[str, float]) -> list[str]:
 
 def _row(name: str, metrics: dict[str, float], prefix: str) -> list[str]:
     count = metrics.get(f"{prefix}queries", metrics["queries"])
-    cells = [_percent(metrics[f"{prefix}{metric}"]) for metric in METRICS]
-    amri = _percent(metrics[f"{prefix}amri"]) if f"{prefix}amri" in metrics else ""
+    cells = [percent(metrics[f"{prefix}{metric}"]) for metric in METRICS]
+    amri = percent(metrics[f"{prefix}amri"]) if f"{prefix}amri" in metrics else ""
     return [name, f"{count:.0f}", *cells, f"{metrics[f'{prefix}mr']:.0f}", amri]
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
+    """A share of one in percent, with two decimals."""
     return f"{100 * value:.2f}"
 
 
-def _spreads(metrics: list[dict[str, float]]) -> list[str]:
-    """Cells of the headline metrics and of the MRR on unseen entities, where there are any."""
-    keys = (*METRICS, "unseen/mrr")
-    return [_spread_of(metrics, key) for key in keys]
-
-
 def _spread_of(metrics: list[dict[str, float]], key: str) -> str:
-    return _spread([m[key] for m in metrics]) if all(key in m for m in metrics) else ""
+    return spread([m[key] for m in metrics]) if all(key in m for m in metrics) else ""
 
 
-def _spread(values: list[float]) -> str:
-    mean = _percent(statistics.mean(values))
+def spread(values: Sequence[float]) -> str:
+    """Mean, and deviation of several, in percent; empty for none."""
+    if not values:
+        return ""
+    mean = percent(statistics.mean(values))
     return mean if len(values) == 1 else f"{mean} ± {100 * statistics.stdev(values):.2f}"
-
-
-def _mean(runs: list[dict[str, Any]], split: str, metric: str) -> float:
-    return float(statistics.mean(r["metrics"][split][metric] for r in runs))

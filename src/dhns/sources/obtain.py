@@ -12,7 +12,7 @@ from dhns.errors import InputError
 from dhns.graph.inputs import data_folder
 from dhns.resources import conf_dir
 from dhns.sources.download import Outcome, download, one_at_a_time
-from dhns.sources.origins import origin
+from dhns.sources.origins import Web, origin, unreachable
 from dhns.sources.source import PublishedFile, Source
 
 
@@ -56,6 +56,10 @@ def require_dataset(
         return
     if not may_fetch:
         raise NotThere(_how_to_get(source, absent, folder, "download=false"))
+    place = origin(source.dataset, mirror)
+    for server in place.servers(absent) if isinstance(place, Web) else ():
+        if reason := unreachable(server):
+            raise NotThere(_how_to_get(source, absent, folder, reason))
     published = [file for file in source.files if file.url or mirror or not file.optional]
     files = [file for file in published if official or not file.features]
     print(f"{source.dataset}: fetching {len(files)} files, {_size(files)}, into {folder}", flush=True)

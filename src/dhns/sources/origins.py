@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import re
+import socket
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +24,7 @@ from dhns.sources.source import PublishedFile
 BROKEN = (OSError, http.client.HTTPException, *READ_ERRORS)
 """What reading raises when a connection breaks off or a medium is damaged."""
 _TIMEOUT = 10  # seconds to connect, and without a byte
+_IMPATIENT = 1.0  # seconds to connect, for one who did not ask for a download
 _WEB = ("https://", "http://")
 
 
@@ -69,6 +73,11 @@ class Web:
         if self.mirror is None:
             return file.url
         return f"{self.mirror.rstrip('/')}/{quote(self.dataset)}/{quote(file.name)}"
+
+    def servers(self, files: Iterable[PublishedFile]) -> list[str]:
+        """Where files come from: ``https://HOST``, each once."""
+        urls = [url for file in files if (url := self.url(file))]
+        return list(dict.fromkeys("/".join(url.split("/")[:3]) for url in urls))
 
     @contextmanager
     def open(self, file: PublishedFile, offset: int) -> Iterator[Incoming]:
@@ -165,6 +174,34 @@ def origin(dataset: str, mirror: str | None) -> Origin:
     if path.is_file():
         return ArchivedFiles(dataset, path)
     raise InputError(f"mirror={mirror} is no folder, no archive and no address that starts with https:// or http://")
+
+
+@functools.cache
+def unreachable(server: str) -> str | None:
+    """Why there is no connection to a server such as ``https://HOST``, known within a second; None if there is one.
+
+    None as well where a proxy makes the connections.
+    """
+    parts = urlsplit(server)
+    host = parts.hostname or ""
+    if parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
+        return None
+    failure: str | None = f"{parts.netloc} did not answer within {_IMPATIENT:g} s; dhns data download waits longer"
+
+    def connect() -> None:
+        nonlocal failure
+        try:
+            port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+            socket.create_connection((host, port), timeout=_IMPATIENT).close()
+            failure = None
+        except (OSError, ValueError) as error:
+            failure = f"{parts.netloc} cannot be reached: {getattr(error, 'strerror', None) or error}"
+
+    # in a thread, for the system's look-up of names knows no limit of time
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(_IMPATIENT)
+    return failure
 
 
 def _some(members: Sequence[PurePosixPath]) -> str:

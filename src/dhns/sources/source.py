@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dhns.errors import InputError
+from dhns.files import sha256
 from dhns.names import plain_name
 
 Status = Literal["ok", "missing", "differs"]
-_BLOCK = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -98,12 +97,3 @@ def check_file(file: PublishedFile, path: Path) -> Check:
         return Check(file, "missing", None)
     found = path.stat().st_size, sha256(path)
     return Check(file, "ok" if found == (file.bytes, file.sha256) else "differs", found)
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as content:
-        while block := content.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import IO
 
 from dhns.errors import InputError
+from dhns.files import sha256
 from dhns.locking import lock
 from dhns.sources.origins import BROKEN, Origin, Unavailable
-from dhns.sources.source import PublishedFile, sha256
+from dhns.sources.source import PublishedFile
 
 _ATTEMPTS = 5  # connections; what came in over one is kept for the next
 _BLOCK = 1 << 16  # bytes

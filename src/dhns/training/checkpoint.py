@@ -14,6 +14,8 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from dhns.config.renamed import present_targets
+from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph
@@ -62,6 +64,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     settings = content.get("hyper_parameters")
     if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
         raise InputError(f"{path} is not a checkpoint of dhns: it holds no settings; give the .ckpt of a dhns run")
+    settings["config"] = present_targets(settings["config"])
     return content
 
 
@@ -203,6 +206,7 @@ def load_module(
     Raises:
         InputError: see `find_checkpoint`, `read_checkpoint`, `require_own_targets`, `load_weights`.
     """
+    register_resolvers()
     checkpoint = find_checkpoint(path)
     content = read_checkpoint(checkpoint)
     settings = content["hyper_parameters"]["config"]
@@ -216,6 +220,11 @@ def _graph_of(checkpoint: Path, settings: dict[str, Any], dataset: Mapping[str, 
     folder = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
     if not dataset and (folder / GRAPH_FILE).is_file():
         return load_saved_graph(folder)
+    if "_target_" not in {**settings["dataset"], **(dataset or {})}:
+        raise InputError(
+            f"{checkpoint} was trained on a graph in memory, and {folder} holds no {GRAPH_FILE}; keep the run's folder "
+            "together"
+        )
     merged = OmegaConf.merge(OmegaConf.create(settings), {"dataset": dict(dataset or {})})
     assert isinstance(merged, DictConfig)
     return load_graph(merged)

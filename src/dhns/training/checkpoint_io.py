@@ -10,7 +10,7 @@ import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from dhns.results.store import write_bytes
+from dhns.files import write_bytes
 
 
 class WholeCheckpoints(TorchCheckpointIO):

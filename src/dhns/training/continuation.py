@@ -8,9 +8,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from dhns.config.identity import config_hash
 from dhns.errors import InputError
-from dhns.results.config_hash import config_hash
-from dhns.results.store import write_bytes
+from dhns.files import write_bytes
 from dhns.training.callbacks import BEST, LAST
 from dhns.training.checkpoint import find_checkpoint, read_checkpoint
 from dhns.training.module import LinkPredictionModule

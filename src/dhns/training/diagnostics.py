@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from dhns.diffheg.levels import HardnessLevel
-from dhns.diffheg.negatives import GeneratedNegatives
+from dhns.generators.generator import GeneratedNegatives
+from dhns.generators.levels import HardnessLevel
 
 log = logging.getLogger(__name__)
 

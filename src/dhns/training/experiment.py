@@ -16,19 +16,18 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Timer
 
+from dhns.config.identity import RESULT_VERSION, config_hash, content_of
 from dhns.data.datamodule import TripleDataModule
 from dhns.errors import InputError
+from dhns.files import write_json
 from dhns.graph.knowledge_graph import KnowledgeGraph
-from dhns.graph.load import load_graph
+from dhns.graph.load import load_graph, prepare
 from dhns.graph.protocol import Protocol
 from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
-from dhns.results.config_hash import config_hash, content_of
 from dhns.results.plots import plot_hardness
 from dhns.results.ranks import FILE_NAME as RANKS_FILE
 from dhns.results.ranks import write_ranks
-from dhns.results.store import FILE_NAME, RESULT_VERSION, read_result, versions, write_json
-from dhns.tracking.callback import ShowProgress
-from dhns.tracking.content import shown_settings, shown_summary
+from dhns.results.store import FILE_NAME, read_result, versions
 from dhns.tracking.tracker import Tracker, open_tracker
 from dhns.training.callbacks import BEST, LAST, checkpoints, progress
 from dhns.training.checkpoint import load_weights, read_checkpoint, require_resumable
@@ -42,15 +41,21 @@ from dhns.training.module import LinkPredictionModule
 from dhns.training.quiet import quiet_lightning
 from dhns.training.run_folder import own_folder
 from dhns.training.saved_graph import save_graph
+from dhns.training.tracked_content import shown_settings, shown_summary
+from dhns.training.tracking import ShowProgress
 from dhns.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
 
 
-def run(config: DictConfig) -> dict[str, Any]:
+def run(config: DictConfig, graph: KnowledgeGraph | None = None) -> dict[str, Any]:
     """Train, select, rank the test split once, and store the result.
 
     A finished run of the same settings is returned as it was stored; an unfinished one is resumed.
+
+    Args:
+        config: composed from ``conf/train.yaml``.
+        graph: in place of the data set of the settings, which then say its content by themselves.
 
     Returns:
         The content of the result file.
@@ -70,7 +75,7 @@ def run(config: DictConfig) -> dict[str, Any]:
             result_file.unlink(missing_ok=True)
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         protocol: Protocol = instantiate(config.protocol)
-        graph = load_graph(config)
+        graph = load_graph(config) if graph is None else prepare(config, graph)
         for note in graph.notes:
             log.info("note: %s", note)
         protocol.check_selection(graph)

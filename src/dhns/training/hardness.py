@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dhns.losses.hardness_adaptive import scores_by_view
+from dhns.generators.hardness_adaptive import scores_by_view
+from dhns.models.batch import score_negatives
 from dhns.negatives.uniform import UniformSampler
 from dhns.randomness import stream
-from dhns.training.scoring import score_negatives
 
 if TYPE_CHECKING:
     from dhns.training.module import LinkPredictionModule

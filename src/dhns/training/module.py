@@ -11,26 +11,26 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from dhns.diffheg.levels import HardnessLevel
-from dhns.diffheg.negatives import EmbeddedPositives, NegativeGenerator
 from dhns.encoders.encoder import Encoded
 from dhns.errors import InputError
+from dhns.generators.generator import NegativeGenerator
+from dhns.generators.hardness_adaptive import HardnessAdaptiveLoss, scores_by_view
+from dhns.generators.levels import HardnessLevel
 from dhns.graph.cardinality import relation_category
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.protocol import known_triples
-from dhns.losses.hardness_adaptive import HardnessAdaptiveLoss, scores_by_view
 from dhns.losses.loss import AllEntityLoss, SampledLoss
+from dhns.models.batch import EmbeddedBatch, EmbeddedPositives, embed_queries, score_negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.sampler import NegativeSampler
+from dhns.optim.optimization import Optimization
 from dhns.randomness import derive_seed, stream
 from dhns.ranking.evaluation import rank_batch
 from dhns.ranking.metric import LinkPredictionMetric
 from dhns.training.acceleration import Acceleration
 from dhns.training.diagnostics import LevelDiagnostics
-from dhns.training.optimization import Optimization
-from dhns.training.scoring import EmbeddedBatch, embed_queries, score_negatives
 
 
 class Step(NamedTuple):

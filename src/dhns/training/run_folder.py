@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dhns.errors import InputError
+from dhns.files import remove_partial_files
 from dhns.locking import lock
-from dhns.results.store import remove_partial_files
 
 log = logging.getLogger(__name__)
 LOCK = ".lock"

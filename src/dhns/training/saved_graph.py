@@ -14,10 +14,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dhns.errors import InputError
+from dhns.files import PARTIAL, write_bytes
 from dhns.graph.features import read_modality
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph, Modality, Vocabulary
-from dhns.results.store import PARTIAL, write_bytes
 
 FILE_NAME = "graph.safetensors"
 FEATURES = "features"

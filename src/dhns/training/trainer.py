@@ -18,7 +18,7 @@ def make_trainer(settings: Mapping[str, Any], validated: bool, **options: Any) -
     """The trainer of the settings under ``trainer``.
 
     Args:
-        settings: see `dhns.training.trainer_settings`.
+        settings: see `dhns.config.trainer_settings`.
         validated: a validation, not the last epoch, chooses the checkpoint that is ranked.
         options: further arguments of the trainer.
 

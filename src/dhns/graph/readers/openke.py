@@ -13,7 +13,7 @@ from dhns.errors import InputError
 from dhns.graph.features import ModalitySource, read_modalities
 from dhns.graph.inputs import SUFFIXES
 from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph, Vocabulary
-from dhns.graph.readers.columns import STANDARD, Columns, as_setting, parse_columns
+from dhns.graph.readers.columns import LEFT_OUT, STANDARD, Columns, as_setting, in_standard_order, parse_columns
 from dhns.graph.readers.split_files import listing, require_folder
 from dhns.graph.readers.vocabularies import in_id_order, make_vocabulary, read_ids, read_pairs, read_texts
 from dhns.graph.spelling import spelling_notes
@@ -101,10 +101,10 @@ def _vocabulary(folder: Path, kind: str, labels_file: str) -> tuple[Vocabulary, 
 
 
 def _triples(path: Path, num_entities: int, num_relations: int, columns: Sequence[str]) -> Tensor:
-    """``(n, 3)`` rows (head, relation, tail) of a file of rows of ids in another order."""
-    rows = read_counted(path, " ".join(columns), may_be_empty=path.name != OPENKE_FILES[2])
-    ids = to_integers(path, rows, " ".join(columns), first_line=2)
-    ids = ids[:, [columns.index(role) for role in STANDARD]]
+    """``(n, 3)`` rows (head, relation, tail) of a file of ids."""
+    advice = f"{as_setting((*columns, LEFT_OUT))} leaves out what follows"
+    rows = read_counted(path, " ".join(columns), may_be_empty=path.name != "train2id.txt", if_more=advice)
+    ids = to_integers(path, in_standard_order(rows, columns), " ".join(STANDARD), first_line=2)
     limits = np.array([num_entities, num_relations, num_entities])
     outside = np.argwhere((ids < 0) | (ids >= limits))
     if len(outside):
@@ -113,4 +113,4 @@ def _triples(path: Path, num_entities: int, num_relations: int, columns: Sequenc
             f"{path}, line {row + 2}: {STANDARD[column]} id {ids[row, column]} is out of range; ids go from 0 to "
             f"{limits[column] - 1}. The columns are {', '.join(columns)}; {as_setting(STANDARD)} takes another order"
         )
-    return torch.from_numpy(np.ascontiguousarray(ids))
+    return torch.from_numpy(ids)

@@ -140,8 +140,11 @@ def _read_table_of_names(
     keys, labels = read_pairs(path, rows[header:], ("key", "label"), 1 + header)
     keys = list(map(spell, keys))
     require_distinct(path, keys, "key", 1 + header)
-    guessed = header and not documented
-    return keys, labels, [f"{path.name}: the first row, '{' '.join(rows[0])}', was left out as a header"] * guessed
+    note = (
+        f"{path.name}: the first row, '{' '.join(rows[0])}', was taken for a header and left out (the header "
+        "'key<TAB>label' above it keeps it)"
+    )
+    return keys, labels, [note] if header and not documented else []
 
 
 def _reads_like_header(row: Sequence[str]) -> bool:

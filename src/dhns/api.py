@@ -1,0 +1,241 @@
+"""The project in Python: load a trained model, load a graph, train. The commands do the same.
+
+Each is imported from ``dhns`` itself: ``dhns.load``, ``dhns.load_graph``, ``dhns.train``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from omegaconf import open_dict
+from torch import Tensor
+
+from dhns.config.composition import composed, groups
+from dhns.errors import InputError
+from dhns.graph.fingerprint import fingerprint
+from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
+from dhns.graph.load import load_graph as _load_graph
+from dhns.training.check import check_settings
+from dhns.training.checkpoint import load_module
+from dhns.training.device import choose_device
+from dhns.training.evaluation import rank_queries
+from dhns.training.experiment import run
+from dhns.training.module import LinkPredictionModule
+from dhns.training.prediction import Query, answer_rows, predict
+
+Name = str | int
+"""A key, a label, ``id:7``, or an id as an integer."""
+
+
+class Prediction(NamedTuple):
+    """An answer to a query; ``known`` lists the splits that hold the fact, separated by commas."""
+
+    rank: int
+    key: str
+    label: str
+    score: float
+    known: str
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """What a model has learnt, in the order of the graph's entities and relations.
+
+    Attributes:
+        entities: ``(entities, J)`` float32 joint embeddings, which the scorer takes.
+        relations: ``(relations, R)`` float32; twice as many rows with reciprocal relations.
+        views: ``(entities, D)`` float32 by name, ``structure`` first.
+        present: ``(entities,)`` bool by view; absent rows of a view mean nothing.
+    """
+
+    entities: np.ndarray
+    relations: np.ndarray
+    views: dict[str, np.ndarray]
+    present: dict[str, np.ndarray]
+
+
+class TrainedModel:
+    """A trained model and the graph that it was trained on.
+
+    Attributes:
+        graph: names, triples and features.
+        module: the LightningModule, in evaluation mode.
+    """
+
+    def __init__(self, module: LinkPredictionModule) -> None:
+        self.module = module.eval()
+        self.graph = module.graph
+
+    def predict(
+        self,
+        head: Name | None = None,
+        relation: Name | None = None,
+        tail: Name | None = None,
+        k: int = 10,
+        known: Literal["mark", "hide"] = "mark",
+    ) -> list[Prediction]:
+        """The ``k`` best answers to a query, best first. Exactly one of head, relation and tail is left out.
+
+        Raises:
+            InputError: a name is unknown or ambiguous, or not exactly two parts are given.
+        """
+        if known not in ("mark", "hide"):
+            raise InputError(f"known is '{known}'; expected mark or hide")
+        query = Query.parse(self.graph, *map(_as_name, (head, relation, tail)))
+        answers = predict(self.module, query, k, hide_known=known == "hide")
+        return [Prediction(**row) for row in answer_rows(self.graph, query, answers)]
+
+    @torch.no_grad()
+    def score(self, triples: Iterable[Sequence[Name]] | np.ndarray | Tensor) -> np.ndarray:
+        """``(n,)`` float32 scores of triples (head, relation, tail) by name or id; higher is truer.
+
+        Raises:
+            InputError: there is none, a row has not three parts, or a name is unknown.
+        """
+        scores: np.ndarray = self.module.model.score_triples(self._ids(triples)).float().cpu().numpy()
+        return scores
+
+    def evaluate(
+        self, split: Literal["train", "valid", "test"] = "test", triples: Iterable[Sequence[Name]] | None = None
+    ) -> dict[str, float]:
+        """Filtered metrics of a split, or of triples by name or id, as `dhns.ranking.metric` names them.
+
+        Raises:
+            InputError: there are no triples, or a name is unknown.
+        """
+        chosen = self.graph.split(split) if triples is None else self._ids(triples).cpu()
+        metrics, _ = rank_queries(self.module, chosen)
+        return metrics
+
+    @torch.no_grad()
+    def embeddings(self) -> Embeddings:
+        """Embeddings of all entities and relations."""
+        model = self.module.model
+        encoded = model.encode()
+        return Embeddings(
+            encoded.joint.float().cpu().numpy(),
+            model.relation_table().float().cpu().numpy(),
+            {name: view.float().cpu().numpy() for name, view in encoded.views.items()},
+            {name: mask.cpu().numpy() for name, mask in encoded.present.items()},
+        )
+
+    def _ids(self, triples: Iterable[Sequence[Name]] | np.ndarray | Tensor) -> Tensor:
+        if isinstance(triples, Tensor):
+            triples = triples.cpu().numpy()
+        rows = [list(row) for row in triples]
+        if not rows:
+            raise InputError("there are no triples; give some as (head, relation, tail)")
+        if wrong := next((row for row in rows if len(row) != 3), None):
+            raise InputError(f"{wrong} is no triple; expected (head, relation, tail)")
+        names = (self.graph.entities, self.graph.relations, self.graph.entities)
+        ids = [[_find(vocabulary, part) for vocabulary, part in zip(names, row, strict=True)] for row in rows]
+        return torch.tensor(ids, device=self.module.device)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training.
+
+    Attributes:
+        folder: of the run, which `load` takes.
+        result: the content of its result file.
+    """
+
+    folder: Path
+    result: dict[str, Any]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of the test split, or of validation where there is none."""
+        metrics: dict[str, dict[str, float]] = self.result["metrics"]
+        return metrics["test"] if "test" in metrics else metrics["valid"]
+
+    @cached_property
+    def model(self) -> TrainedModel:
+        """The trained model, on the processor."""
+        return load(self.folder, device="cpu")
+
+
+def load(
+    run: str | Path,
+    device: str = "auto",
+    dataset: Mapping[str, Any] | None = None,
+    trust: Collection[str] = (),
+) -> TrainedModel:
+    """The trained model of a run's folder or of a checkpoint file, with its graph.
+
+    Args:
+        run: of the run, wherever it lies now.
+        device: ``auto``, or the name of a torch device.
+        dataset: where the data lie, such as ``{"folder": "my_graph"}``, if not in the run's folder.
+        trust: packages beside dhns whose classes the checkpoint may name.
+
+    Raises:
+        InputError: there is no readable checkpoint, its graph is not there or another, or it names foreign code.
+    """
+    return TrainedModel(load_module(Path(run).expanduser(), choose_device(device), dataset, trust))
+
+
+def load_graph(dataset: str, protocol: str = "clean", **settings: Any) -> KnowledgeGraph:
+    """A data set by the name of its file in ``conf/dataset``, prepared by a protocol.
+
+    Args:
+        dataset: ``world_flags``, ``mkg_w``, ``tsv``, ...
+        protocol: ``clean`` or ``as_published``.
+        **settings: of the data set: ``folder="my_graph"``, ``modalities={"textual": "sbert.npy"}``.
+
+    Raises:
+        InputError: there is no such data set, or its files are not there or malformed.
+    """
+    chosen = {f"dataset.{key}": value for key, value in settings.items()}
+    return _load_graph(composed("data", {"dataset": dataset, "protocol": protocol}, chosen))
+
+
+def train(
+    graph: KnowledgeGraph | str,
+    model: str = "dhns",
+    *,
+    settings: Mapping[str, Any] | None = None,
+    outputs: str | Path = "outputs",
+    **choices: Any,
+) -> Run:
+    """Train, select on validation, rank the test split once, store the result; or return what is stored already.
+
+    Args:
+        graph: a graph, or the name of a data set.
+        model: its file in ``conf/model``.
+        settings: values by dotted key: ``{"scorer.dim": 64, "trainer.max_epochs": 20}``.
+        outputs: folder of runs.
+        **choices: files by group (``scorer="distmult"``, ``ablation="no_hal"``) and top-level settings (``seed=1``,
+            ``budget="short"``).
+
+    Raises:
+        InputError: a choice or a setting does not exist, or does not work.
+    """
+    chosen = {key: value for key, value in choices.items() if key in groups()}
+    values = {key: value for key, value in choices.items() if key not in groups()} | dict(settings or {})
+    dataset = {"dataset": graph} if isinstance(graph, str) else {}
+    config = composed("train", {"model": model, **dataset, **chosen}, {"paths.outputs": str(outputs), **values})
+    with open_dict(config):
+        for key in ("download", "mirror"):
+            del config[key]
+        if isinstance(graph, KnowledgeGraph):
+            config.dataset = {"name": graph.name}
+            config.content = fingerprint(graph)
+    check_settings(config)
+    result = run(config, graph if isinstance(graph, KnowledgeGraph) else None)
+    return Run(Path(config.run_dir), result)
+
+
+def _as_name(part: Name | None) -> str | None:
+    return None if part is None else f"id:{part}" if isinstance(part, int) else part
+
+
+def _find(names: Vocabulary, part: Any) -> int:
+    return names.find(f"id:{int(part)}" if isinstance(part, int | np.integer) else str(part))

@@ -1,0 +1,1 @@
+"""Settings: where they lie, what they may be, what they mean."""

@@ -1,0 +1,82 @@
+"""What the settings hold that a command reads itself, rather than hand them to a ``_target_``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+
+from dhns.config.values import check_value
+from dhns.ranges import Count, Part, Seed
+
+OWN: dict[str, Any] = {
+    # train
+    "seed": Seed,
+    "system": str,
+    "ablated": str,
+    "reciprocal": bool,
+    "budget": Literal["smoke", "short", "full"],
+    **{f"{part}.{budget}": Count for part in ("epochs", "validations") for budget in ("smoke", "short", "full")},
+    **{f"valid_triples.{budget}": Count | None for budget in ("smoke", "short", "full")},
+    "data.batch_size": Count,
+    "data.valid_triples": Count | None,
+    "stopping.patience": Count | None,
+    "run_dir": Path,
+    "resume": Path | None,
+    "init_from": Path | None,
+    "keep_data": bool,
+    "force": bool,
+    "progress": bool,
+    # evaluate and predict
+    "checkpoint": Path,
+    "split": str,
+    "triples": Path | None,
+    "known": str,
+    "device": str,
+    "head": str | None,
+    "relation": str | None,
+    "tail": str | None,
+    "k": Count,
+    # compare and curves
+    "runs": Path,
+    "markdown": bool,
+    "metric": Literal["mrr", "hits@1", "hits@3", "hits@10"],
+    "level": Part,
+    "against": str | None,
+    "by": Literal["relation", "popularity", "side"] | None,
+    # reproduce
+    "jobs": Count,
+    "render_only": bool,
+    "print_jobs": bool,
+    # data
+    "action": str,
+    "mirror": str | None,
+    "pack": Path | None,
+    "links": Path | None,
+    "modality": str | None,
+    # features
+    "images": Path | None,
+    "texts": Path | None,
+    "batch_size": Count,
+    "dtype": Literal["float16", "float32"],
+    "when_unreadable": Literal["stop", "skip"],
+    # of several
+    "out": Path | None,
+    "download": bool,
+    "paths.data": Path,
+    "paths.outputs": Path,
+}
+"""Annotations by key."""
+_ABSENT = object()
+
+
+def check_own(config: DictConfig) -> None:
+    """Raise `InputError` for a setting that a command reads itself and that is not what it has to be."""
+    for key, expected in OWN.items():
+        if key == "run_dir":
+            continue  # it is named by the hash of the settings, which asks whether they are sound
+        if (value := OmegaConf.select(config, key, default=_ABSENT)) is not _ABSENT:
+            check_value(
+                key, OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value, expected
+            )

@@ -1,1 +1,0 @@
-"""DiffHEG: negative entity embeddings from a conditional diffusion model, at several levels of hardness."""

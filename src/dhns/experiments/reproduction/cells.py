@@ -1,0 +1,212 @@
+"""The cells of a table, a row on one data set each: what the paper prints there, and which runs give our number."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import multiprocessing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from dhns.config.identity import config_hash
+from dhns.errors import InputError
+from dhns.resources import conf_dir
+from dhns.results.store import FILE_NAME
+
+CHUNK = 8
+"""Cells that one process composes at a time: a composition takes about 0.1 s, and a table has up to 90."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a cell.
+
+    Attributes:
+        settings: overrides that all runs of a table share.
+        folder: where it puts its files.
+        config_hash: identity of its settings.
+    """
+
+    experiment: str
+    seed: int
+    settings: tuple[str, ...]
+    folder: Path
+    config_hash: str
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """What ``dhns train`` is called with."""
+        return (f"experiment={self.experiment}", *self.settings, f"seed={self.seed}")
+
+    @property
+    def done(self) -> bool:
+        """Whether there is a result."""
+        return self.result_file.exists()
+
+    @property
+    def result_file(self) -> Path:
+        """Exists once the run is finished."""
+        return self.folder / FILE_NAME
+
+    @property
+    def failure_file(self) -> Path:
+        """Exists if the last attempt failed."""
+        return self.folder / "failure.json"
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last attempt failed; None if it did not."""
+        if self.done or not self.failure_file.exists():
+            return None
+        return str(json.loads(self.failure_file.read_text(encoding="utf-8"))["reason"])
+
+    @property
+    def log_file(self) -> Path:
+        """What all attempts printed."""
+        return self.folder / "run.log"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row of a table on one data set.
+
+    Attributes:
+        label: name of the row in the table.
+        published: metrics that the paper prints, in percent; may lack some or all.
+        runs: one per seed.
+    """
+
+    group: str
+    label: str
+    dataset: str
+    published: dict[str, float]
+    runs: tuple[Run, ...]
+
+
+def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None) -> list[Cell]:
+    """The cells of ``settings.table``, by data set, then in the order of its rows.
+
+    Two cells of the same settings, in one table or in two, share their runs. A row without an experiment file for a
+    data set has no cell there.
+
+    Args:
+        settings: composed from ``conf/reproduce.yaml``.
+        features: by file in ``conf/dataset``, the file in ``conf/features`` with those that its runs read, if not those
+            that the data set names.
+
+    Raises:
+        InputError: rows, data sets or seeds that there are not, or an experiment that cannot be composed.
+    """
+    table = settings.table
+    experiments = _experiments(settings)
+    groups = {str(row): str(group) for group, rows in table.groups.items() for row in rows}
+    rows = _choice(settings, "rows", list(groups), list(groups))
+    datasets = table_datasets(settings)
+    seeds = list(dict.fromkeys(listed(settings, "seeds")))
+    if not seeds or not all(isinstance(seed, int) for seed in seeds):
+        raise InputError(f"seeds is {seeds}; expected a list of integers, such as seeds=[0,1,2]")
+    there = [
+        (row, dataset) for dataset in datasets for row in rows if (experiments / dataset / f"{row}.yaml").is_file()
+    ]
+    absent = [row for row in rows if row not in {row for row, _ in there}]
+    if absent and (settings.rows is not None or not there):
+        raise InputError(
+            f"table {table.number} has no experiment file on {', '.join(datasets)} for {', '.join(absent)}; "
+            f"such files lie in {experiments}"
+        )
+    name = settings.protocol.name
+    if settings.protocol != OmegaConf.load(conf_dir() / "protocol" / f"{name}.yaml"):
+        raise InputError(f"a setting of protocol={name} is changed, which no run would see; give it in overrides=[...]")
+    shared = (f"protocol={name}", f"budget={settings.budget}", *listed(settings, "overrides"))
+    chosen = {dataset: (f"features={name}",) for dataset, name in (features or {}).items()}
+    make = partial(_compose, seeds=seeds)
+    names = [f"table{table.number}/{dataset}/{row}" for row, dataset in there]
+    settings_of = [(*chosen.get(dataset, ()), *shared) for _, dataset in there]
+    # forked, so that resolvers and environment are those of this process
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork"), initializer=_start_hydra) as pool:
+        return list(pool.map(make, names, [groups[row] for row, _ in there], settings_of, chunksize=CHUNK))
+
+
+def table_datasets(settings: DictConfig) -> list[str]:
+    """The data sets of a table that are asked for, as files in ``conf/dataset``.
+
+    Raises:
+        InputError: there is one that the table has not.
+    """
+    known = sorted(path.name for path in _experiments(settings).iterdir())
+    return _choice(settings, "datasets", known, settings.table.datasets)
+
+
+def distinct_runs(cells: Iterable[Cell]) -> list[tuple[Cell, Run]]:
+    """Every run once, with the first cell that it belongs to; all runs of a seed before those of the next."""
+    runs: dict[Path, tuple[Cell, Run]] = {}
+    for cell in cells:
+        for run in cell.runs:
+            runs.setdefault(run.folder, (cell, run))
+    order = list(dict.fromkeys(run.seed for _, run in runs.values()))
+    return sorted(runs.values(), key=lambda pair: order.index(pair[1].seed))
+
+
+def _experiments(settings: DictConfig) -> Path:
+    return conf_dir() / "experiment" / f"table{settings.table.number}"
+
+
+def _start_hydra() -> None:
+    GlobalHydra.instance().clear()
+    initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3")
+
+
+def _compose(experiment: str, group: str, shared: tuple[str, ...], *, seeds: Sequence[int]) -> Cell:
+    try:
+        config = compose("train", overrides=[f"experiment={experiment}", *shared])
+        runs = tuple(_runs(config, experiment, seeds, shared))
+        content: Any = OmegaConf.to_container(config.cell) if config.cell else {}
+    except (HydraException, OmegaConfBaseException) as error:
+        # a class of our own: those of Hydra do not survive the way back from another process
+        raise InputError(f"experiment={experiment} cannot be composed: {' '.join(str(error).split())}") from None
+    if "row" not in content:
+        raise InputError(f"conf/experiment/{experiment}.yaml lacks cell.row, the label of its row in the table")
+    return Cell(group, content["row"], config.dataset.name, content.get("published") or {}, runs)
+
+
+def _runs(config: DictConfig, experiment: str, seeds: Iterable[int], shared: tuple[str, ...]) -> Iterator[Run]:
+    identity = config_hash(config)
+    for seed in seeds:
+        config.seed = seed
+        yield Run(experiment, seed, shared, Path(config.run_dir), identity)
+
+
+def _choice(settings: DictConfig, key: str, known: Sequence[str], default: Iterable[str]) -> list[str]:
+    """The names under a key, in the order of those known, or ``default`` where it is null."""
+    if settings[key] is None:
+        return list(default)
+    names = list(map(str, listed(settings, key)))
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise InputError(f"{key} names '{name}', which table {settings.table.number} has not; {hint}")
+    if not names:
+        raise InputError(f"{key} is empty; name some, or leave it out")
+    return [name for name in known if name in names]
+
+
+def listed(settings: DictConfig, key: str) -> list[Any]:
+    """The list under a key.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not isinstance(settings[key], ListConfig):
+        raise InputError(f"{key} is {settings[key]!r}; expected a list, such as {key}=[{settings[key]}]")
+    return list(settings[key])

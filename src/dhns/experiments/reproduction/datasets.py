@@ -1,0 +1,135 @@
+"""The data sets of a table, which are there before anything is trained on them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra import compose
+from omegaconf import DictConfig
+
+from dhns.errors import InputError
+from dhns.experiments.reproduction.cells import listed, table_datasets
+from dhns.graph.inputs import data_folder, feature_files
+from dhns.sources.obtain import NotThere, other_ways, published, require_dataset
+from dhns.sources.source import Source
+
+_CHOICE = "features="
+_OF_DATA = (_CHOICE, "dataset.", "+dataset.", "++dataset.", "~dataset.", "paths.")
+
+
+@dataclass(frozen=True)
+class TableDataset:
+    """A data set as the runs of a table read it.
+
+    Attributes:
+        choice: its file in ``conf/dataset``.
+        settings: what is under ``dataset`` in the settings of its runs.
+        source: what is published of it; None of one that is not.
+    """
+
+    choice: str
+    settings: DictConfig
+    source: Source | None
+
+    @property
+    def name(self) -> str:
+        """For people, and in results."""
+        return str(self.settings.name)
+
+    @property
+    def there(self) -> bool:
+        """Whether the graph can be read, as far as names of files tell."""
+        return self.source is None or not self.source.absent(data_folder(self.settings))
+
+    @property
+    def official(self) -> list[Path]:
+        """Where its official features are once they are fetched and converted; empty if it has none."""
+        files = self.source.files if self.source else ()
+        return [data_folder(self.settings) / file.features for file in files if file.features]
+
+    @property
+    def named(self) -> list[Path]:
+        """The feature files that its settings name."""
+        return list(feature_files(self.settings).values())
+
+
+def read_datasets(settings: DictConfig) -> list[TableDataset]:
+    """The data sets of ``settings`` (``conf/reproduce.yaml``).
+
+    Raises:
+        InputError: see `table_datasets`; the overrides are no list.
+        HydraException: an override of a data set does not fit it.
+    """
+    own = _overrides(settings, _OF_DATA)
+    datasets = []
+    for choice in table_datasets(settings):
+        dataset = compose("data", overrides=[f"dataset={choice}", *own]).dataset
+        datasets.append(TableDataset(choice, dataset, published(choice, dataset)))
+    return datasets
+
+
+def obtain(settings: DictConfig, may_fetch: bool) -> None:
+    """Fetch the data sets of a table that are not there; say which cannot be had, and how to go on.
+
+    Raises:
+        InputError: none is there.
+    """
+    datasets, absent = read_datasets(settings), []
+    official = set(_overrides(settings, _CHOICE)) <= {f"{_CHOICE}official"}
+    for dataset in datasets:
+        if dataset.source is None:
+            continue
+        try:
+            require_dataset(dataset.source, dataset.settings, settings.mirror, may_fetch, official)
+        except NotThere as reason:
+            absent.append(dataset.name)
+            print(reason, file=sys.stderr)
+    if not absent:
+        return
+    ways = (
+        f"put the files there, {other_ways(absent)}; without any download: "
+        f"make reproduce-table{settings.table.number} DATASETS=world_flags BUDGET=short"
+    )
+    if len(absent) == len(datasets):
+        raise InputError(f"nothing is run without {' and '.join(absent)}: {ways}")
+    print(f"the others are run without {' and '.join(absent)}: {ways}", file=sys.stderr, flush=True)
+
+
+def chosen_features(settings: DictConfig, datasets: Sequence[TableDataset]) -> dict[str, str]:
+    """The file in ``conf/features`` for the runs of each data set that has all its official features.
+
+    The other runs read what their data set names, and all do what the overrides say, if they choose.
+    """
+    if _overrides(settings, _CHOICE):
+        return {}
+    return {dataset.choice: "official" for dataset in datasets if dataset.official and _all_there(dataset.official)}
+
+
+def told(datasets: Sequence[TableDataset], features: Mapping[str, str]) -> Iterator[str]:
+    """Lines on the features of data sets that have official ones: which are read, or how to get some.
+
+    Args:
+        datasets: of a table.
+        features: see `chosen_features`.
+    """
+    for dataset in datasets:
+        if not (dataset.there and dataset.official):
+            continue
+        paths = dataset.official if dataset.choice in features else dataset.named
+        yield f"{dataset.name}: features {', '.join(path.name for path in paths) or 'none'}"
+        if not _all_there(paths):
+            yield (
+                f"{dataset.name} lacks them, so rows that read features will fail; 'dhns data download "
+                f"dataset={dataset.choice}' fetches the official ones, docs/data.md says how to make others"
+            )
+
+
+def _overrides(settings: DictConfig, beginning: str | tuple[str, ...]) -> list[str]:
+    return [override for override in map(str, listed(settings, "overrides")) if override.startswith(beginning)]
+
+
+def _all_there(paths: Iterable[Path]) -> bool:
+    return all(path.is_file() for path in paths)

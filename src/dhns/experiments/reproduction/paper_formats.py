@@ -1,0 +1,192 @@
+"""A table of the paper as Markdown, LaTeX and CSV, and on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from dhns.console import PlainConsole
+from dhns.experiments.reproduction.paper_table import METRIC_NAMES, Entry, PaperTable, Section
+from dhns.files import write_text
+from dhns.results.tables import show
+
+CSV_COLUMNS = (
+    "table", "dataset", "group", "row", "metric", "mean", "sd", "seeds", "published", "difference", "budget",
+    "protocol", "runs", "notes",
+)  # fmt: skip
+_LATEX = str.maketrans(
+    {character: f"\\{character}" for character in "&%_#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
+)
+_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\|*_<>`[]"})
+
+
+def write_table(table: PaperTable, folder: Path) -> list[Path]:
+    """Write ``table.md``, ``table.tex`` and ``table.csv``, each whole or not at all; their paths."""
+    texts = {"table.md": markdown(table), "table.tex": latex(table), "table.csv": long_csv(table)}
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def markdown(table: PaperTable) -> str:
+    """A section per data set, the notes of its rows below it."""
+    lines = [f"# Table {table.number}. {_escaped(table.title)}", ""]
+    if table.warning:
+        lines += [f"> **{_escaped(table.warning)}**", ""]
+    lines += [f"- {name}: {_escaped(fact)}" for name, fact in table.facts.items()]
+    for section in table.sections:
+        lines += ["", f"## {_escaped(section.dataset)}", ""]
+        lines += [f"- {name}: {_escaped(fact)}" for name, fact in section.facts.items()]
+        numbers = _numbers(section)
+        columns = [c for metric in table.metrics for c in (METRIC_NAMES[metric], "paper", "difference")]
+        lines += ["", f"| | | {' | '.join(columns)} |", f"|---|---|{'---:|' * len(columns)}"]
+        group = ""
+        for row in section.rows:
+            label = _escaped(row.label) + "".join(f" <sup>{numbers[note]}</sup>" for note in row.notes)
+            cells = [c for metric in table.metrics for c in _cells(row.entries[metric], _marked_in_markdown, " ± ")]
+            lines.append(f"| {_escaped(row.group) if row.group != group else ''} | {label} | {' | '.join(cells)} |")
+            group = row.group
+        lines += [f"\n<sup>{number}</sup> {_escaped(note)}" for note, number in numbers.items()]
+    return "\n".join(lines) + "\n"
+
+
+def latex(table: PaperTable) -> str:
+    r"""A ``table`` environment per data set, to be read by ``\input``; needs the package ``booktabs``."""
+    return "\n".join(_latex_section(table, section) for section in table.sections)
+
+
+def _latex_section(table: PaperTable, section: Section) -> str:
+    numbers = _numbers(section)
+    width = 2 + 3 * len(table.metrics)
+    facts = [f"{name}: {fact}" for name, fact in (table.facts | section.facts).items()]
+    warning = [rf"\textbf{{{_tex(table.warning)}}}"] if table.warning else []
+    caption = " ".join(
+        [f"Table {table.number} of the paper on {_tex(section.dataset)}: {_tex(table.title)}.", *warning]
+    )
+    heads = " & ".join(rf"\multicolumn{{3}}{{c}}{{{METRIC_NAMES[metric]}}}" for metric in table.metrics)
+    rules = " ".join(rf"\cmidrule(lr){{{start}-{start + 2}}}" for start in range(3, width, 3))
+    lines = [
+        *(f"% {fact}" for fact in facts),
+        r"\begin{table}",
+        r"\centering\small\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{caption}}}",
+        rf"\begin{{tabular}}{{ll{'r' * (width - 2)}}}",
+        r"\toprule",
+        rf" & & {heads} \\",
+        rules,
+        rf" & {' & ours & paper & diff.' * len(table.metrics)} \\",
+    ]
+    for group, rows in groupby(section.rows, key=lambda row: row.group):
+        lines.append(r"\midrule")
+        for index, row in enumerate(rows):
+            marks = "".join(rf"\textsuperscript{{{numbers[note]}}}" for note in row.notes)
+            cells = [c for metric in table.metrics for c in _cells(row.entries[metric], _marked_in_latex, r" $\pm$ ")]
+            lines.append(rf"{'' if index else _tex(group)} & {_tex(row.label)}{marks} & {' & '.join(cells)} \\")
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [rf"\par\footnotesize \textsuperscript{{{number}}} {_tex(note)}" for note, number in numbers.items()]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def long_csv(table: PaperTable) -> str:
+    """A line per data set, row and metric, numbers in percent and unrounded; lists are separated by blanks."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for section in table.sections:
+        for row in section.rows:
+            for metric, entry in row.entries.items():
+                values = {"mean": entry.mean, "sd": entry.sd, "published": entry.published}
+                writer.writerow(
+                    {"table": table.number, "dataset": section.dataset, "group": row.group, "row": row.label}
+                    | {"metric": metric, "difference": entry.difference, "seeds": " ".join(map(str, row.seeds))}
+                    | {"budget": table.budget, "protocol": table.protocol, "runs": " ".join(row.folders)}
+                    | {"notes": "; ".join(row.notes)}
+                    | values
+                )
+    return file.getvalue()
+
+
+def show_table(table: PaperTable) -> None:
+    """Print what was measured, and how far from the paper; the files say it in full."""
+    for part in _terminal(table):
+        if isinstance(part, str):
+            PlainConsole().print(part, soft_wrap=True)
+        else:
+            show(part)
+
+
+def _terminal(table: PaperTable) -> Iterator[Table | str]:
+    yield f"Table {table.number}. {table.title}"
+    yield from (f"  {name}: {fact}" for name, fact in table.facts.items())
+    for section in table.sections:
+        numbers = _numbers(section)
+        shown = Table(title=f"{section.dataset}: measured (difference to the paper)")
+        shown.add_column("")
+        for metric in table.metrics:
+            shown.add_column(METRIC_NAMES[metric], justify="right", overflow="fold")
+        for group, rows in groupby(section.rows, key=lambda row: row.group):
+            shown.add_section()
+            if group:
+                shown.add_row(Text(group, "italic"))
+            for row in rows:
+                label = row.label + "".join(f" [{numbers[note]}]" for note in row.notes)
+                shown.add_row(label, *(_compact(row.entries[metric]) for metric in table.metrics))
+        yield shown
+        yield from (f"  {name}: {fact}" for name, fact in section.facts.items())
+        yield from (f"  [{number}] {note}" for note, number in numbers.items())
+    if table.warning:
+        yield table.warning
+
+
+def _compact(entry: Entry) -> Text:
+    measured, _, difference = _cells(entry, _unmarked, " ± ")
+    mean, *spread = measured.partition(" ")
+    style = ("", "bold", "underline")[entry.place]
+    return Text.assemble((mean, style), *spread, f" ({difference})" if difference else "")
+
+
+def _numbers(section: Section) -> dict[str, int]:
+    """Footnotes by their text, numbered in the order of the rows."""
+    notes = dict.fromkeys(note for row in section.rows for note in row.notes)
+    return {note: number for number, note in enumerate(notes, start=1)}
+
+
+def _cells(entry: Entry, marked: Callable[[str, int], str], plus_minus: str) -> tuple[str, str, str]:
+    """Measured, published, difference; empty where there is none."""
+    measured = published = difference = ""
+    if entry.mean is not None:
+        spread = "" if entry.sd is None else f"{plus_minus}{entry.sd:.2f}"
+        measured = marked(f"{entry.mean:.2f}", entry.place) + spread
+    if entry.published is not None:
+        published = f"{entry.published:.2f}"
+    if entry.difference is not None:
+        difference = f"{entry.difference:+.2f}"
+    return measured, published, difference
+
+
+def _marked_in_markdown(text: str, place: int) -> str:
+    return (text, f"**{text}**", f"<u>{text}</u>")[place]
+
+
+def _marked_in_latex(text: str, place: int) -> str:
+    return (text, rf"\textbf{{{text}}}", rf"\underline{{{text}}}")[place]
+
+
+def _unmarked(text: str, place: int) -> str:
+    return text
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_MARKDOWN)
+
+
+def _tex(text: str) -> str:
+    return text.translate(_LATEX)

@@ -1,0 +1,72 @@
+"""Files written whole or not at all, and known by their content."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+PARTIAL = ".tmp"
+"""Ends the names of files that are not complete yet."""
+_BLOCK = 1 << 22  # bytes
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file so that it is either absent, the old one, or complete: to a temporary file, then renamed.
+
+    Raises:
+        OSError: with the path of the file, if the disk is full or the like.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8, whole or not at all; see `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote have left anywhere under a folder."""
+    for path in folder.rglob(f".*{PARTIAL}"):
+        path.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON, whole or not at all; see `write_text`."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def known_sha256(path: Path) -> str:
+    """`sha256`, computed once per process while size and time of change of the file stay."""
+    status = path.stat()
+    return _known(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@functools.cache
+def _known(path: str, *_: int) -> str:
+    return sha256(Path(path))

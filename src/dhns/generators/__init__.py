@@ -1,0 +1,1 @@
+"""Generators of negative embeddings, and the loss that trains on them."""

@@ -1,0 +1,1 @@
+"""DiffHEG: a conditional diffusion model that generates negatives at several levels of hardness."""
