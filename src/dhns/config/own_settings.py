@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
 from dhns.config.values import check_value
-from dhns.ranges import Count, Part, Seed
+from dhns.ranges import Count, InnerFraction, NotNegative, Seed
 
 OWN: dict[str, Any] = {
     # train
@@ -22,6 +23,9 @@ OWN: dict[str, Any] = {
     "data.batch_size": Count,
     "data.valid_triples": Count | None,
     "stopping.patience": Count | None,
+    "diffheg.name": str,
+    "diffheg.weight": NotNegative,
+    "diffheg.levels": Sequence[Mapping[str, Any]],
     "run_dir": Path,
     "resume": Path | None,
     "init_from": Path | None,
@@ -42,7 +46,7 @@ OWN: dict[str, Any] = {
     "runs": Path,
     "markdown": bool,
     "metric": Literal["mrr", "hits@1", "hits@3", "hits@10"],
-    "level": Part,
+    "level": InnerFraction,
     "against": str | None,
     "by": Literal["relation", "popularity", "side"] | None,
     # reproduce

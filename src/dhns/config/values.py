@@ -113,9 +113,9 @@ def _is_sequence(kind: Any) -> bool:
 
 
 def _is_own(kind: Any) -> bool:
-    """Whether it is a class of this project, a function or a mapping."""
+    """Whether it is a class of this project or of torch, a function or a mapping: no plain value is one."""
     origin = typing.get_origin(kind) or kind
-    return origin in (Callable, Mapping, dict) or getattr(kind, "__module__", "").startswith("dhns.")
+    return origin in (Callable, Mapping, dict) or getattr(kind, "__module__", "").startswith(("dhns.", "torch"))
 
 
 def _base(kind: Any) -> Any:
