@@ -6,12 +6,13 @@ Names and labels are a user's, and rich would read ``[/x]`` in them as markup an
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 T = TypeVar("T")
+Bar: TypeAlias = Progress
 
 DESCRIPTION = TextColumn("{task.description}", markup=False)
 STEPS = (DESCRIPTION, BarColumn(), TaskProgressColumn(), TimeRemainingColumn(elapsed_when_finished=True))
@@ -27,7 +28,7 @@ class PlainConsole(Console):
         raise  # what rich has caught, for the program to end as it does at any other line that nobody reads
 
 
-def progress_bar(*columns: ProgressColumn, transient: bool = False) -> Progress:
+def progress_bar(*columns: ProgressColumn, transient: bool = False) -> Bar:
     """A bar on a terminal, nothing elsewhere; its ``console`` prints lines above it."""
     console = PlainConsole()
     return Progress(*columns, console=console, transient=transient, disable=not console.is_terminal)

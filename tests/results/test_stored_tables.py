@@ -7,8 +7,12 @@ import statistics
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from builders import composed
+from dhns.config.identity import config_hash
+from dhns.resources import conf_dir
 from dhns.results.comparison import compare
 from dhns.results.comparison_tables import comparison_table
 from dhns.results.export import as_csv
@@ -95,3 +99,37 @@ def test_cells_are_means_over_their_runs(file):
         assert [str(result["seed"]) for result in results] == cell["seeds"].split(" ")
         assert {result["dataset"] for result in results} == {cell["dataset"]}
         assert {result["protocol"]["name"] for result in results} == {cell["protocol"]}
+
+
+def test_stored_results_are_found_under_the_settings_of_today():
+    """Each has the hash of its folder; those of controls and of the first search are from before hashes were kept."""
+    composed()  # stored settings refer to resolvers, which a command registers
+    paths = sorted((REPOSITORY / "results").rglob("result.json"))
+    lost = [
+        str(path.relative_to(REPOSITORY))
+        for path in paths
+        if not path.is_relative_to(REPOSITORY / "results" / "controls")
+        and config_hash(OmegaConf.create(read_result(path)["config"])) != read_result(path)["config_hash"]
+    ]
+    assert len(paths) > 200
+    assert len(lost) == 6, lost
+    assert all(path.startswith("results/search/MKG-Y/dhns-") for path in lost)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "folder"),
+    [
+        ("table3/mkg_y/dhns", "benchmarks/MKG-Y/dhns-full-9edc58e8"),
+        ("table3/mkg_y/complex_n3", "benchmarks/MKG-Y/complex_n3-full-2be6764f"),
+        ("table2/mkg_w/adamf", "benchmarks/MKG-W/adamf-full-d4d62a1c"),
+        ("table2/world_flags/kbgan", "embedded/world_flags/transe-full-97ea11f5"),
+        ("table2/world_flags/otkge", "embedded/world_flags/otkge"),
+    ],
+)
+def test_experiments_of_today_name_the_folders_of_stored_results(experiment, folder):
+    composed()
+    with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        config = compose("train", overrides=[f"experiment={experiment}", "budget=short", "protocol=clean"])
+    found = Path(config.run_dir).parent
+    assert str(Path("benchmarks" if "mkg" in experiment else "embedded", *found.parts[-2:])).startswith(folder)
+    assert (REPOSITORY / "results" / "tables" / folder.partition("/")[0] / Path(*found.parts[-2:])).is_dir()

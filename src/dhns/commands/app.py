@@ -36,11 +36,12 @@ def app(name: str, first: Task | None = None) -> Callable[[Task], Callable[[], N
     def decorate(task: Task) -> Callable[[], None]:
         @functools.wraps(task)
         def guarded(config: DictConfig) -> Any:
-            from dhns.config.known_keys import require_known
+            from dhns.config.known_keys import require_complete, require_known
             from dhns.training.check import check_settings
 
             try:
                 require_known(config, name)
+                require_complete(config, name)
                 if first is not None:
                     first(config)
                 check_settings(config)

@@ -30,13 +30,14 @@ _PLUGIN = re.compile(r"Could not find 'hydra/(launcher/(?:joblib|submitit_\w+)|s
 _MEMORY = re.compile(
     "allocate memory|out of memory|not enough memory|Storage size calculation overflowed", re.IGNORECASE
 )
-_UNKNOWN = re.compile(r"Could not override '([^']+)'\.")
+_UNKNOWN = re.compile(r"Could not override '([^']+)'\.(?:.*full_key: (\S+))?", re.DOTALL)
+_NO_NAME = "Config group override"  # begins a ValueError of Hydra: a choice among files that is no text
 _NO_CHOICE = re.compile(r"Could not find '(.+)/([^/']+)'\s+Available options in '.+':((?:\n\t.+)+)")
 
 
 def is_told(error: BaseException) -> bool:
     """Whether a user can mend it; anything else is a mistake of the program."""
-    if isinstance(error, USER_ERRORS):
+    if isinstance(error, USER_ERRORS) or str(error).startswith(_NO_NAME):
         return True
     return error.errno in _DISK | _PATH if isinstance(error, OSError) else _lacks_memory(error)
 
@@ -60,7 +61,11 @@ def message(error: BaseException, command: str) -> str:
         extra = "search" if "optuna" in plugin[1] else "sweep"
         return f"hydra/{plugin[1].replace('/', '=')} needs a package that is not installed: pip install 'dhns[{extra}]'"
     if unknown := _UNKNOWN.match(text):
-        return f"there is no setting '{unknown[1]}'; {_instead(unknown[1], command)}"
+        key = unknown[2] or unknown[1]
+        return f"there is no setting '{key}'; {_instead(key, command)}"
+    if text.startswith(_NO_NAME):
+        chosen = [argument for argument in sys.argv[1:] if (conf_dir() / argument.partition("=")[0]).is_dir()]
+        return f"expected the name of a file in conf/, not null or a number: {' '.join(chosen)}"
     if choice := _NO_CHOICE.search(text):
         group, name = choice[1], choice[2]
         there = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml")) or choice[3].split()

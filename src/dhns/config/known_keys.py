@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from dhns.resources import conf_dir
 
 
 def require_known(config: DictConfig, command: str) -> None:
-    """Refuse a setting that nothing would read, and a command without one that it reads.
+    """Refuse a setting that nothing would read.
 
     What lies under a ``_target_``, and under ``trainer``, is compared with its arguments elsewhere
     (`dhns.training.check`). A mapping that is empty or null in ``conf/`` holds whatever a user puts there.
@@ -21,20 +22,23 @@ def require_known(config: DictConfig, command: str) -> None:
     Raises:
         InputError: there is one; the message names it.
     """
-    tree = _read(conf_dir() / f"{command}.yaml")
-    tree.pop("hydra")
-    groups = [
-        name.removeprefix("optional ")
-        for entry in tree.pop("defaults")
-        if isinstance(entry, dict)
-        for name in entry
-        if not name.startswith("override ")
-    ]
-    known = {name: options for name in groups if (options := _options(name)) is not None} | tree
-    settings: Any = OmegaConf.to_container(config, resolve=False)
-    settings.pop("hydra", None)
-    _require(settings, known | {"trainer": None}, "", f"dhns {command}")
-    _require_all(settings, tree, "", f"dhns {command}")
+    _require(_plain(config), _tree(command)[1], "", f"dhns {command}")
+
+
+def require_complete(config: DictConfig, command: str) -> None:
+    """Raise `InputError` if a setting that the command reads itself was taken away."""
+    _require_all(_plain(config), _tree(command)[0], "", f"dhns {command}")
+
+
+@functools.cache
+def _tree(command: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the file of a command holds itself, and that with what it may choose."""
+    own = _read(conf_dir() / f"{command}.yaml")
+    own.pop("hydra")
+    entries = [name for entry in own.pop("defaults") if isinstance(entry, dict) for name in entry]
+    groups = [name.removeprefix("optional ") for name in entries if not name.startswith("override ")]
+    options = {name: keys for name in groups if (keys := _options(name)) is not None}
+    return own, options | own
 
 
 def _options(group: str) -> dict[str, None] | None:
@@ -51,7 +55,11 @@ def _require(settings: dict[str, Any], known: dict[str, Any], prefix: str, reade
             near = difflib.get_close_matches(str(name), known, n=1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"{reader} --cfg job prints all that there are"
             raise InputError(f"{prefix}{name} is no setting of {reader}; {hint}")
-        if isinstance(value, dict) and "_target_" not in value and known[name]:
+        if not (isinstance(known[name], dict) and known[name]):
+            continue
+        if not isinstance(value, dict):
+            raise InputError(f"{prefix}{name} is {value!r}; set what is in it: {', '.join(map(str, known[name]))}")
+        if "_target_" not in value and name != "trainer":
             _require(value, known[name], f"{prefix}{name}.", reader)
 
 
@@ -61,6 +69,11 @@ def _require_all(settings: dict[str, Any], needed: dict[str, Any], prefix: str, 
             raise InputError(f"{reader} needs {prefix}{name}; leave out ~{prefix}{name}")
         if isinstance(value, dict) and isinstance(settings[name], dict):
             _require_all(settings[name], value, f"{prefix}{name}.", reader)
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    settings: Any = OmegaConf.to_container(config, resolve=False)
+    return {key: value for key, value in settings.items() if key != "hydra"}
 
 
 def _read(file: Path) -> dict[str, Any]:

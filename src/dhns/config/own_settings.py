@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from dhns.ranges import Count, Part, Seed
+from omegaconf import DictConfig, OmegaConf
+
+from dhns.config.values import check_value
+from dhns.ranges import Count, InnerFraction, NotNegative, Seed
 
 OWN: dict[str, Any] = {
     # train
@@ -19,6 +23,9 @@ OWN: dict[str, Any] = {
     "data.batch_size": Count,
     "data.valid_triples": Count | None,
     "stopping.patience": Count | None,
+    "diffheg.name": str,
+    "diffheg.weight": NotNegative,
+    "diffheg.levels": Sequence[Mapping[str, Any]],
     "run_dir": Path,
     "resume": Path | None,
     "init_from": Path | None,
@@ -29,6 +36,7 @@ OWN: dict[str, Any] = {
     "checkpoint": Path,
     "split": str,
     "triples": Path | None,
+    "known": str,
     "device": str,
     "head": str | None,
     "relation": str | None,
@@ -38,7 +46,7 @@ OWN: dict[str, Any] = {
     "runs": Path,
     "markdown": bool,
     "metric": Literal["mrr", "hits@1", "hits@3", "hits@10"],
-    "level": Part,
+    "level": InnerFraction,
     "against": str | None,
     "by": Literal["relation", "popularity", "side"] | None,
     # reproduce
@@ -59,7 +67,20 @@ OWN: dict[str, Any] = {
     "when_unreadable": Literal["stop", "skip"],
     # of several
     "out": Path | None,
+    "download": bool,
     "paths.data": Path,
     "paths.outputs": Path,
 }
 """Annotations by key."""
+_ABSENT = object()
+
+
+def check_own(config: DictConfig) -> None:
+    """Raise `InputError` for a setting that a command reads itself and that is not what it has to be."""
+    for key, expected in OWN.items():
+        if key == "run_dir":
+            continue  # it is named by the hash of the settings, which asks whether they are sound
+        if (value := OmegaConf.select(config, key, default=_ABSENT)) is not _ABSENT:
+            check_value(
+                key, OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value, expected
+            )

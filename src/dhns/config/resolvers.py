@@ -8,6 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from dhns.config.identity import config_hash
+from dhns.config.known_keys import require_known
+from dhns.config.own_settings import check_own
 from dhns.errors import InputError
 from dhns.names import base_name, plain_name
 from dhns.resources import embedded_dir
@@ -30,6 +32,10 @@ def register_resolvers() -> None:
 
 
 def _hash(*, _root_: DictConfig) -> str:
+    # Hydra asks for the folder of a run before the command can look at its settings
+    if "content" not in _root_:  # which a graph in memory adds
+        require_known(_root_, "train")
+    check_own(_root_)
     return config_hash(_root_)
 
 

@@ -31,8 +31,11 @@ def check_value(key: str, value: Any, annotation: Any) -> None:
     if value == "???":
         return
     kinds = list(alternatives(annotation))
-    if any(_admits(kind, value) for kind in kinds):
-        return
+    for kind in kinds:
+        if _admits(kind, value):
+            for part, child in _children(value):
+                check_value(f"{key}{part}", child, _of_children(kind))
+            return
     if bounds := [bound for kind in kinds if _admits(_base(kind), value) for bound in _violated(kind, value)]:
         raise InputError(f"{key} is {_shown(value)}; {' and '.join(bounds)} is needed")
     words = dict.fromkeys(word for kind in kinds for word in _words(kind))
@@ -54,14 +57,10 @@ def check_leaves(key: str, value: Any) -> None:
 
 
 def _leaves(key: str, value: Any, is_argument: bool) -> Iterator[tuple[str, Any, bool]]:
-    if isinstance(value, dict):
-        for name, child in value.items():
-            yield from _leaves(f"{key}.{name}", child, is_argument or "_target_" in value)
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from _leaves(f"{key}[{index}]", child, is_argument)
-    else:
+    if not isinstance(value, list | dict):
         yield key, value, is_argument
+    for part, child in _children(value):
+        yield from _leaves(f"{key}{part}", child, is_argument or "_target_" in value)
 
 
 def alternatives(annotation: Any) -> Iterator[Any]:
@@ -80,10 +79,7 @@ def _admits(kind: Any, value: Any) -> bool:
     if origin is Literal:
         return any(value == word and type(value) is type(word) for word in arguments)
     if _is_sequence(kind):
-        return isinstance(value, list) and all(
-            any(_admits(alternative, child) for argument in arguments for alternative in alternatives(argument))
-            for child in value
-        )
+        return isinstance(value, list)
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if kind is int:
@@ -96,14 +92,30 @@ def _admits(kind: Any, value: Any) -> bool:
     return isinstance(value, dict) or not _is_own(kind)
 
 
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    """The parts of a value, each with what leads to it."""
+    if isinstance(value, list):
+        yield from ((f"[{index}]", child) for index, child in enumerate(value))
+    elif isinstance(value, dict):
+        yield from ((f".{name}", child) for name, child in value.items())
+
+
+def _of_children(kind: Any) -> Any:
+    """The annotation of the parts of a list or a mapping; of nothing in particular where it does not say."""
+    arguments = tuple(argument for argument in typing.get_args(kind) if argument is not Ellipsis)
+    if _is_sequence(kind) and arguments:
+        return typing.Union[arguments]  # noqa: UP007  # of as many as there are
+    return arguments[1] if typing.get_origin(kind) is Mapping else Any
+
+
 def _is_sequence(kind: Any) -> bool:
     return (typing.get_origin(kind) or kind) in (Sequence, list, tuple)
 
 
 def _is_own(kind: Any) -> bool:
-    """Whether it is a class of this project, a function or a mapping."""
+    """Whether it is a class of this project or of torch, a function or a mapping: no plain value is one."""
     origin = typing.get_origin(kind) or kind
-    return origin in (Callable, Mapping, dict) or getattr(kind, "__module__", "").startswith("dhns.")
+    return origin in (Callable, Mapping, dict) or getattr(kind, "__module__", "").startswith(("dhns.", "torch"))
 
 
 def _base(kind: Any) -> Any:

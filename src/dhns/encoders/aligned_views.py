@@ -11,6 +11,7 @@ from torch.nn.functional import embedding
 from dhns.encoders.encoder import STRUCTURE, Absent, Encoded, EntityEncoder, WhenMissing
 from dhns.encoders.feature_views import FeatureViews, needed_modalities, sum_of_present
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.ranges import NotNegative
 from dhns.scorers.scorer import Scorer
 
 
@@ -49,8 +50,8 @@ class AlignedViews(EntityEncoder):
         modalities: Sequence[str] | None = None,
         when_missing: WhenMissing = "stop",
         absent: Absent = "mask",
-        alignment: float = 1.0,
-        radius: float = 0.1,
+        alignment: NotNegative = 1.0,
+        radius: NotNegative = 0.1,
     ) -> None:
         super().__init__(graph, scorer)
         names, self.missing = needed_modalities(graph, modalities, when_missing)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, FeatureTable, WhenMissing
 from dhns.encoders.feature_views import needed_modalities, sum_of_present
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
+from dhns.ranges import Count, NotNegative
 from dhns.scorers.scorer import Scorer
 
 
@@ -40,8 +41,8 @@ class AutoEncoder(EntityEncoder):
         scorer: Scorer,
         modalities: Sequence[str] | None = None,
         when_missing: WhenMissing = "stop",
-        hidden: int = 192,
-        reconstruction: float = 1.0,
+        hidden: Count = 192,
+        reconstruction: NotNegative = 1.0,
     ) -> None:
         super().__init__(graph, scorer)
         names, self.missing = needed_modalities(graph, modalities, when_missing)

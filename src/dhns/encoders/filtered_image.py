@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, WhenMissing, choose_modalities
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
+from dhns.ranges import BelowOne
 from dhns.scorers.scorer import Scorer
 
 
@@ -47,8 +48,8 @@ class FilteredImage(EntityEncoder):
         scorer: Scorer,
         modality: str = "visual",
         when_missing: WhenMissing = "stop",
-        image_share: float = 0.3,
-        filtered: float = 0.0,
+        image_share: BelowOne = 0.3,
+        filtered: BelowOne = 0.0,
     ) -> None:
         super().__init__(graph, scorer)
         for key, share in {"image_share": image_share, "filtered": filtered}.items():

@@ -10,6 +10,7 @@ from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.randomness import stream
+from dhns.ranges import Count, Whole
 from dhns.scorers.gc_ote import GCOTE
 from dhns.scorers.scorer import Scorer
 
@@ -48,7 +49,7 @@ class GraphContext(EntityEncoder):
     _start: Tensor
 
     def __init__(
-        self, graph: KnowledgeGraph, scorer: Scorer, context_from_epoch: int = 0, max_neighbours: int = 32
+        self, graph: KnowledgeGraph, scorer: Scorer, context_from_epoch: Whole = 0, max_neighbours: Count = 32
     ) -> None:
         super().__init__(graph, scorer)
         if not isinstance(scorer, GCOTE):

@@ -18,6 +18,7 @@ from dhns.encoders.encoder import (
 )
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
+from dhns.ranges import Count, NotNegative, Positive
 from dhns.scorers.scorer import Scorer
 
 
@@ -46,10 +47,10 @@ class OptimalTransport(EntityEncoder):
         graph: KnowledgeGraph,
         scorer: Scorer,
         modalities: Sequence[str] = ("visual", "textual"),
-        shares: Sequence[float] = (0.1, 0.8),
+        shares: Sequence[NotNegative] = (0.1, 0.8),
         when_missing: WhenMissing = "stop",
-        entropy: float = 0.1,
-        iterations: int = 100,
+        entropy: Positive = 0.1,
+        iterations: Count = 100,
     ) -> None:
         super().__init__(graph, scorer)
         if len(shares) != len(modalities) or min(shares, default=0) < 0 or sum(shares) >= 1:
@@ -110,7 +111,7 @@ class Transport(nn.Module):
 
     projection: Tensor
 
-    def __init__(self, modality: Modality, width: int, entropy: float, iterations: int) -> None:
+    def __init__(self, modality: Modality, width: int, entropy: Positive, iterations: Count) -> None:
         super().__init__()
         self.entropy, self.iterations = entropy, iterations
         self.table = FeatureTable(Modality(centred(modality), modality.present))

@@ -20,6 +20,7 @@ from dhns.features.material import Material
 from dhns.files import sha256, write_bytes, write_json
 from dhns.graph.fingerprint import key_fingerprint
 from dhns.graph.knowledge_graph import Vocabulary
+from dhns.ranges import Count
 
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
@@ -36,7 +37,7 @@ class Extraction:
         progress: show a progress bar.
     """
 
-    batch_size: int = 32
+    batch_size: Count = 32
     dtype: Literal["float16", "float32"] = "float16"
     when_unreadable: Literal["stop", "skip"] = "stop"
     force: bool = False

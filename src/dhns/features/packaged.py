@@ -18,6 +18,7 @@ from dhns.errors import InputError
 from dhns.features.encoder import FeatureEncoder, optional, package_versions
 from dhns.features.sentence_transformer import SentenceTransformer
 from dhns.files import sha256
+from dhns.ranges import Count
 
 EXTRA = "rebuild-data"
 
@@ -52,7 +53,7 @@ class EfficientNetLite0(FeatureEncoder):
 
     WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
-    def __init__(self, size: int = 200, canvas: int = 224, device: str = "cpu") -> None:
+    def __init__(self, size: Count = 200, canvas: Count = 224, device: str = "cpu") -> None:
         if not 1 <= size <= canvas:
             raise InputError(f"size is {size}; expected 1 to canvas = {canvas}")
         self.size, self.canvas, self.device = size, canvas, device

@@ -15,6 +15,7 @@ from dhns.generators.generator import GeneratedNegatives, NegativeGenerator
 from dhns.generators.hardness_adaptive import HardnessAdaptiveLoss
 from dhns.generators.levels import HardnessLevel
 from dhns.models.batch import EmbeddedPositives
+from dhns.ranges import Count
 from dhns.scorers.scorer import Scorer
 
 
@@ -51,9 +52,9 @@ class ModalityAdversary(NegativeGenerator):
         encoder: EntityEncoder,
         scorer: Scorer,
         levels: Sequence[HardnessLevel],
-        noise_width: int = 64,
-        hidden_width: int = 512,
-        rows: int | None = None,
+        noise_width: Count = 64,
+        hidden_width: Count = 512,
+        rows: Count | None = None,
     ) -> None:
         super().__init__()
         if encoder.view_names == (STRUCTURE,):

@@ -12,6 +12,7 @@ from dhns.encoders.encoder import EntityEncoder
 from dhns.generators.generator import NegativeGenerator
 from dhns.generators.levels import HardnessLevel
 from dhns.models.batch import EmbeddedPositives
+from dhns.ranges import Count
 from dhns.scorers.scorer import Scorer
 
 
@@ -28,7 +29,7 @@ class GaussianNegatives(NegativeGenerator):
     """
 
     def __init__(
-        self, encoder: EntityEncoder, scorer: Scorer, levels: Sequence[HardnessLevel], rows: int | None = None
+        self, encoder: EntityEncoder, scorer: Scorer, levels: Sequence[HardnessLevel], rows: Count | None = None
     ) -> None:
         super().__init__()
         self.view_names = encoder.view_names

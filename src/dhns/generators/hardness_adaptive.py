@@ -12,6 +12,7 @@ from torch.nn.functional import softplus
 from dhns.encoders.encoder import EntityEncoder
 from dhns.generators.generator import GeneratedNegatives
 from dhns.generators.levels import HardnessLevel
+from dhns.ranges import NotNegative
 from dhns.scorers.scorer import Scorer
 
 Joint = Literal["mean_score", "fused", "separate"]
@@ -57,7 +58,7 @@ class HardnessAdaptiveLoss(nn.Module):
         margin_on_positive: bool = True,
         weight_positive: bool = False,
         halved: bool = False,
-        similarity_margin: float = 0.0,
+        similarity_margin: NotNegative = 0.0,
         adaptive: bool = True,
     ) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dhns.errors import InputError
+from dhns.ranges import Fraction, NotNegative
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,9 @@ class HardnessLevel:
         margin: ``gamma_t`` as a fraction of the scorer's margin; smaller for harder negatives.
     """
 
-    time: float
-    weight: float = 1.0
-    margin: float = 1.0
+    time: Fraction
+    weight: NotNegative = 1.0
+    margin: NotNegative = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.time <= 1:

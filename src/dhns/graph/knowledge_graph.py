@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -141,6 +142,52 @@ class KnowledgeGraph:
         mappings = {name: dict(value) for name, value in values.items() if isinstance(value, Mapping)}
         return partial(type(self), **values | mappings), ()
 
+    @classmethod
+    def from_triples(
+        cls,
+        train: Any,
+        valid: Any = (),
+        test: Any = (),
+        *,
+        name: str = "graph",
+        features: Mapping[str, Any] | None = None,
+        entities: Sequence[Any] | None = None,
+        labels: Mapping[Any, str] | None = None,
+    ) -> KnowledgeGraph:
+        """A graph of triples in memory.
+
+        Args:
+            train: rows (head, relation, tail) of names: a list of tuples, an array ``(n, 3)``, a pandas data frame.
+            valid: likewise.
+            test: likewise.
+            name: of the graph, for results.
+            features: by modality: a vector for each entity that has one, by name; or an array ``(entities, dim)`` in
+                the order of ``entities``.
+            entities: names of all entities, which fix the ids; the sorted names of all triples if left out.
+            labels: what to call entities and relations, by name, where that is not the name itself.
+
+        Raises:
+            InputError: a row has not three parts, train is empty, a name is not among ``entities``, or features do not
+                fit.
+        """
+        splits = [_named_rows(split, rows) for split, rows in zip(SPLITS, (train, valid, test), strict=True)]
+        if not splits[0]:
+            raise InputError("train holds no triples; give some as (head, relation, tail)")
+        every = [row for rows in splits for row in rows]
+        keys = list(map(str, entities)) if entities is not None else sorted({e for h, _, t in every for e in (h, t)})
+        said = {str(key): label for key, label in (labels or {}).items()}
+        relation_keys = sorted({relation for _, relation, _ in every})
+        names, relations = (
+            Vocabulary(kind, tuple(found), tuple(said.get(key, key) for key in found))
+            for kind, found in (("entity", keys), ("relation", relation_keys))
+        )
+        train, valid, test = (_to_ids(rows, names, relations) for rows in splits)
+        modalities = {
+            modality: _modality(modality, rows, names, fixed=entities is not None)
+            for modality, rows in (features or {}).items()
+        }
+        return cls(name, names, relations, train, valid, test, modalities)
+
     @property
     def num_entities(self) -> int:
         return len(self.entities)
@@ -208,3 +255,42 @@ class KnowledgeGraph:
         """A triple in words: ``Norway - shares border with - Sweden``."""
         head, relation, tail = triple
         return f"{self.entities.labels[head]} - {self.relations.labels[relation]} - {self.entities.labels[tail]}"
+
+
+def _named_rows(split: str, rows: Any) -> list[tuple[str, str, str]]:
+    found = [tuple(map(str, row)) for row in (rows.to_numpy() if hasattr(rows, "to_numpy") else rows)]
+    if wrong := next((row for row in found if len(row) != 3), None):
+        raise InputError(f"{split}: {wrong} is no triple; expected (head, relation, tail)")
+    return found  # type: ignore[return-value]
+
+
+def _to_ids(rows: Sequence[tuple[str, str, str]], entities: Vocabulary, relations: Vocabulary) -> Tensor:
+    for row in rows:
+        if missing := [name for name in (row[0], row[2]) if name not in entities.ids]:
+            raise InputError(f"'{missing[0]}' of {row} is not among the entities; add it there")
+    ids = [(entities.ids[head], relations.ids[relation], entities.ids[tail]) for head, relation, tail in rows]
+    return torch.tensor(ids, dtype=torch.int64).reshape(-1, 3)
+
+
+def _modality(name: str, rows: Any, entities: Vocabulary, fixed: bool) -> Modality:
+    if isinstance(rows, Mapping):
+        vectors = {str(key): torch.as_tensor(vector, dtype=torch.float32) for key, vector in rows.items()}
+        if unknown := next((key for key in vectors if key not in entities.ids), None):
+            raise InputError(f"{name} features of '{unknown}', which is no entity; leave it out")
+        if len({vector.shape for vector in vectors.values()}) != 1:
+            raise InputError(f"{name} features: vectors of one length are needed, of at least one entity")
+        present = torch.tensor([key in vectors for key in entities.keys])
+        absent = torch.zeros_like(next(iter(vectors.values())))
+        features = torch.stack([vectors.get(key, absent) for key in entities.keys])
+    elif not fixed:
+        raise InputError(
+            f"{name} features are an array; say by entities=[...] which row is whose, or give a dictionary"
+        )
+    else:
+        features = torch.as_tensor(rows, dtype=torch.float32)
+        present = torch.ones(len(entities), dtype=torch.bool)
+    if features.ndim != 2 or len(features) != len(entities) or not features.isfinite().all():
+        raise InputError(
+            f"{name} features have shape {tuple(features.shape)}; expected finite numbers, ({len(entities)}, dim)"
+        )
+    return Modality(features, present)

@@ -13,6 +13,7 @@ from torch import Tensor
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
 from dhns.randomness import derive_seed
+from dhns.ranges import InnerFraction, Seed
 
 Strategy = Literal["random", "low_degree", "high_degree"]
 
@@ -34,8 +35,8 @@ class MissingModalities:
     """
 
     strategy: Strategy
-    share: float
-    seed: int = 0
+    share: InnerFraction
+    seed: Seed = 0
     modalities: Sequence[str] | None = None
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from dhns.graph.overlap import contamination
 from dhns.graph.repairs import TrainAndTest, leave_out_contamination, part_train_from_test
 from dhns.graph.splits import carve_validation
 from dhns.graph.triple_sets import distinct
+from dhns.ranges import InnerFraction, Seed
 
 _WITHOUT_VALIDATION = "protocol=as_published protocol.select=last_epoch"
 Validation = Literal["published", "carved_if_contaminated"]
@@ -41,8 +42,8 @@ class Protocol:
 
     name: str
     validation: Validation
-    carve_fraction: float = 0.05
-    carve_seed: int = 0
+    carve_fraction: InnerFraction = 0.05
+    carve_seed: Seed = 0
     select: Select = "best_valid"
     allow_contaminated_selection: bool = False
     ties: Ties = "realistic"

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from dhns.losses.regularizer import sum_of_powers
 from dhns.models.kge_model import KGEModel
+from dhns.ranges import NotNegative, Positive
 
 
 class FusedPowerNorm(nn.Module):
@@ -20,7 +21,7 @@ class FusedPowerNorm(nn.Module):
         p: power.
     """
 
-    def __init__(self, weight: float, p: float = 3.0) -> None:
+    def __init__(self, weight: NotNegative, p: Positive = 3.0) -> None:
         super().__init__()
         self.weight, self.p = weight, p
 

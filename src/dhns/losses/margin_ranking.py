@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from dhns.losses.loss import SampledLoss
+from dhns.ranges import NotNegative
 
 
 class MarginRankingLoss(SampledLoss):
@@ -17,7 +18,7 @@ class MarginRankingLoss(SampledLoss):
         margin: by how much a positive has to outscore its negatives.
     """
 
-    def __init__(self, margin: float = 1.0) -> None:
+    def __init__(self, margin: NotNegative = 1.0) -> None:
         super().__init__()
         self.margin = margin
 

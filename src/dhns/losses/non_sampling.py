@@ -7,6 +7,7 @@ from torch import Tensor
 
 from dhns.losses.loss import AllEntityLoss
 from dhns.models.batch import EmbeddedQueries
+from dhns.ranges import NotNegative
 from dhns.scorers.scorer import Scorer
 
 
@@ -26,7 +27,7 @@ class NonSamplingLoss(AllEntityLoss):
             tries 1e-1 to 1e-6, smaller for larger graphs, as all entities sum up.
     """
 
-    def __init__(self, negative_weight: float = 0.03) -> None:
+    def __init__(self, negative_weight: NotNegative = 0.03) -> None:
         super().__init__()
         self.negative_weight = negative_weight
 

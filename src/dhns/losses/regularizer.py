@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from dhns.models.kge_model import KGEModel
+from dhns.ranges import NotNegative, Positive
 
 
 class PowerNorm(nn.Module):
@@ -22,7 +23,7 @@ class PowerNorm(nn.Module):
             relations of the step's triples, averaged over them: the weighted norm, as frequent rows count more.
     """
 
-    def __init__(self, weight: float, p: float = 3.0, rows: Literal["all", "batch"] = "all") -> None:
+    def __init__(self, weight: NotNegative, p: Positive = 3.0, rows: Literal["all", "batch"] = "all") -> None:
         super().__init__()
         self.weight, self.p, self.rows = weight, p, rows
 

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from dhns.losses.loss import SampledLoss
+from dhns.ranges import NotNegative
 
 
 class SelfAdversarialLoss(SampledLoss):
@@ -18,7 +19,7 @@ class SelfAdversarialLoss(SampledLoss):
         halved: take the mean of the two terms, as the RotatE and DHNS codes do; the paper prints their sum.
     """
 
-    def __init__(self, temperature: float | None = 1.0, halved: bool = True) -> None:
+    def __init__(self, temperature: NotNegative | None = 1.0, halved: bool = True) -> None:
         super().__init__()
         self.temperature = temperature
         self.scale = 0.5 if halved else 1.0

@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from dhns.losses.loss import AllEntityLoss
 from dhns.models.batch import EmbeddedQueries
+from dhns.ranges import BelowOne
 from dhns.scorers.scorer import Scorer
 from dhns.scorers.tiles import chunk_bytes
 
@@ -21,7 +22,7 @@ class SoftmaxLoss(AllEntityLoss):
         label_smoothing: share of the target that is spread over all entities.
     """
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
+    def __init__(self, label_smoothing: BelowOne = 0.0) -> None:
         super().__init__()
         self.label_smoothing = label_smoothing
 

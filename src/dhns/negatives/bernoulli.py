@@ -8,6 +8,7 @@ from torch import Tensor
 from dhns.graph.cardinality import heads_per_tail, tails_per_head
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.negatives.sampler import EntitySampler
+from dhns.ranges import Count
 
 
 class BernoulliSampler(EntitySampler):
@@ -19,7 +20,7 @@ class BernoulliSampler(EntitySampler):
 
     head_probability: Tensor
 
-    def __init__(self, graph: KnowledgeGraph, num_negatives: int = 64, filtered: bool = True) -> None:
+    def __init__(self, graph: KnowledgeGraph, num_negatives: Count = 64, filtered: bool = True) -> None:
         super().__init__(graph, num_negatives, filtered)
         tails = tails_per_head(graph.train, graph.num_relations)
         heads = heads_per_tail(graph.train, graph.num_relations)

@@ -13,6 +13,7 @@ from dhns.models.current_scores import current_scores
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
 from dhns.optim.optimization import Optimization
+from dhns.ranges import BelowOne, Count
 from dhns.scorers.scorer import Scorer
 
 
@@ -48,9 +49,9 @@ class KBGAN(BernoulliSampler):
         graph: KnowledgeGraph,
         scorer: Scorer,
         optimization: Optimization,
-        num_negatives: int = 16,
-        candidates: int = 20,
-        decay: float = 0.99,
+        num_negatives: Count = 16,
+        candidates: Count = 20,
+        decay: BelowOne = 0.99,
         filtered: bool = True,
     ) -> None:
         super().__init__(graph, num_negatives, filtered)

@@ -15,6 +15,7 @@ from dhns.models.batch import Negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
 from dhns.negatives.view_donors import ViewDonors
+from dhns.ranges import Count, Fraction, Whole
 
 
 class MANS(BernoulliSampler):
@@ -47,10 +48,10 @@ class MANS(BernoulliSampler):
     def __init__(
         self,
         graph: KnowledgeGraph,
-        num_negatives: int = 64,
+        num_negatives: Count = 64,
         views: Sequence[str] | None = None,
-        share: float | None = None,
-        first_stage: int = 0,
+        share: Fraction | None = None,
+        first_stage: Whole = 0,
         filtered: bool = True,
     ) -> None:
         super().__init__(graph, num_negatives, filtered)

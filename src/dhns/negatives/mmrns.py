@@ -17,6 +17,7 @@ from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
 from dhns.negatives.cross_modal_attention import CrossModalAttention, Similarity
 from dhns.optim.optimization import Optimization
+from dhns.ranges import Count, NotNegative, Positive
 from dhns.scorers.scorer import Scorer
 
 
@@ -69,11 +70,11 @@ class MMRNS(BernoulliSampler):
         graph: KnowledgeGraph,
         scorer: Scorer,
         optimization: Optimization,
-        num_negatives: int = 64,
-        candidates: int = 256,
-        dim: int = 64,
-        exploration: float = 10.0,
-        contrastive: float = 0.01,
+        num_negatives: Count = 64,
+        candidates: Count = 256,
+        dim: Count = 64,
+        exploration: Positive = 10.0,
+        contrastive: NotNegative = 0.01,
         filtered: bool = True,
     ) -> None:
         super().__init__(graph, num_negatives, filtered)

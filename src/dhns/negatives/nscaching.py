@@ -13,6 +13,7 @@ from dhns.models.current_scores import current_scores
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
 from dhns.progress import progress
+from dhns.ranges import Count
 
 ROWS = 2**16
 """Queries whose caches are filled at once, which bounds what the filling needs beside the cache itself."""
@@ -48,10 +49,10 @@ class NSCaching(BernoulliSampler):
     def __init__(
         self,
         graph: KnowledgeGraph,
-        num_negatives: int = 16,
-        cache_size: int = 30,
-        fresh: int = 30,
-        refresh_every: int = 1,
+        num_negatives: Count = 16,
+        cache_size: Count = 30,
+        fresh: Count = 30,
+        refresh_every: Count = 1,
         filtered: bool = True,
     ) -> None:
         super().__init__(graph, num_negatives, filtered)

@@ -14,6 +14,7 @@ from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.models.batch import Negatives
 from dhns.models.kge_model import KGEModel
 from dhns.optim.optimization import Optimization
+from dhns.ranges import Count
 
 
 class NegativeSampler(nn.Module, ABC):
@@ -48,7 +49,7 @@ class EntitySampler(NegativeSampler):
         filtered: never draw a known training answer (exactly, without rejection).
     """
 
-    def __init__(self, graph: KnowledgeGraph, num_negatives: int = 64, filtered: bool = True) -> None:
+    def __init__(self, graph: KnowledgeGraph, num_negatives: Count = 64, filtered: bool = True) -> None:
         super().__init__()
         require_negatives(num_negatives)
         self.num_entities = graph.num_entities

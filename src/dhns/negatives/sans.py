@@ -8,6 +8,7 @@ from torch import Tensor
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.negatives.bernoulli import BernoulliSampler
 from dhns.negatives.neighbourhoods import Neighbourhoods
+from dhns.ranges import Count
 
 
 class SANS(BernoulliSampler):
@@ -41,9 +42,9 @@ class SANS(BernoulliSampler):
     def __init__(
         self,
         graph: KnowledgeGraph,
-        num_negatives: int = 64,
-        hops: int = 3,
-        walks: int | None = None,
+        num_negatives: Count = 64,
+        hops: Count = 3,
+        walks: Count | None = None,
         filtered: bool = True,
     ) -> None:
         super().__init__(graph, num_negatives, filtered)

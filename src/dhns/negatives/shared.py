@@ -12,6 +12,7 @@ from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.models.batch import Negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.sampler import NegativeSampler, choose_sides, require_negatives
+from dhns.ranges import Count
 
 
 class SharedSampler(NegativeSampler):
@@ -30,7 +31,7 @@ class SharedSampler(NegativeSampler):
     def __init__(
         self,
         graph: KnowledgeGraph,
-        num_negatives: int = 512,
+        num_negatives: Count = 512,
         sides: Literal["alternating", "random"] = "alternating",
         filtered: bool = True,
     ) -> None:

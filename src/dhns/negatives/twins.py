@@ -12,6 +12,7 @@ from dhns.models.batch import Negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
 from dhns.negatives.view_donors import ViewDonors
+from dhns.ranges import Count
 
 
 class TwinsSampler(BernoulliSampler):
@@ -36,7 +37,7 @@ class TwinsSampler(BernoulliSampler):
     def __init__(
         self,
         graph: KnowledgeGraph,
-        num_negatives: int = 64,
+        num_negatives: Count = 64,
         views: Sequence[str] | None = None,
         filtered: bool = True,
     ) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.negatives.sampler import EntitySampler, choose_sides
+from dhns.ranges import Count
 
 
 class UniformSampler(EntitySampler):
@@ -25,7 +26,7 @@ class UniformSampler(EntitySampler):
     def __init__(
         self,
         graph: KnowledgeGraph,
-        num_negatives: int = 64,
+        num_negatives: Count = 64,
         sides: Literal["alternating", "random"] = "alternating",
         filtered: bool = True,
     ) -> None:

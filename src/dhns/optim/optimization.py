@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from dhns.errors import InputError
+from dhns.ranges import Positive
 
 
 class Optimization:
@@ -22,14 +23,15 @@ class Optimization:
         sparse: the gradient of an entity table holds only the rows that a batch names; the optimizer must take it.
 
     Raises:
-        InputError: ``clip_norm`` and ``sparse`` together: the norm of a sparse gradient is not implemented.
+        InputError: ``clip_norm`` and ``sparse`` together: the norm of a sparse gradient is not implemented. Or
+            optimizer and schedule do not work as a training uses them.
     """
 
     def __init__(
         self,
         optimizer: Callable[..., torch.optim.Optimizer],
         scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler] | None = None,
-        clip_norm: float | None = None,
+        clip_norm: Positive | None = None,
         sparse: bool = False,
     ) -> None:
         if sparse and clip_norm is not None:
@@ -38,13 +40,11 @@ class Optimization:
         self.make_scheduler = scheduler
         self.clip_norm = clip_norm
         self.sparse = sparse
+        self._rehearse()
 
     def configure(self, parameters: Iterable[nn.Parameter]) -> dict[str, Any]:
         """What `LightningModule.configure_optimizers` returns for one optimizer."""
-        try:
-            optimizer = self.make_optimizer([p for p in parameters if p.requires_grad])
-        except ValueError as error:  # torch refuses negative learning rates and the like
-            raise InputError(f"optimization.optimizer: {error}") from None
+        optimizer = self.make_optimizer([p for p in parameters if p.requires_grad])
         if self.make_scheduler is None:
             return {"optimizer": optimizer}
         return {"optimizer": optimizer, "lr_scheduler": self.make_scheduler(optimizer)}
@@ -53,3 +53,16 @@ class Optimization:
         """Clip the gradients that ``optimizer`` is about to use."""
         if self.clip_norm is not None:
             clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], self.clip_norm)
+
+    def _rehearse(self) -> None:
+        """A step and an epoch with parameters that nobody needs: a refusal is told before there are others."""
+        table, bias = nn.Parameter(torch.zeros(2, 1)), nn.Parameter(torch.zeros(1))
+        gradient = torch.zeros_like(table)
+        table.grad, bias.grad = gradient.to_sparse(1) if self.sparse else gradient, torch.zeros_like(bias)
+        try:
+            made = self.configure([table, bias])
+            made["optimizer"].step()
+            if "lr_scheduler" in made:
+                made["lr_scheduler"].step()
+        except (ValueError, TypeError, RuntimeError, AttributeError) as error:
+            raise InputError(f"optimization does not work: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dhns.ranges import Count, Positive
 from dhns.scorers.scorer import SimilarityScorer, moduli
 
 
@@ -16,7 +17,7 @@ class ComplEx(SimilarityScorer):
         init_range: half-width of the uniform initialisation.
     """
 
-    def __init__(self, dim: int, init_range: float = 0.2) -> None:
+    def __init__(self, dim: Count, init_range: Positive = 0.2) -> None:
         super().__init__()
         self.entity_width = self.relation_width = 2 * dim
         self.init_range = init_range

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
+from dhns.ranges import Count, NotNegative
 from dhns.scorers.scorer import Scorer
 from dhns.scorers.tiles import chunk_bytes, tiled_indexed
 
@@ -52,7 +53,7 @@ class OTE(Scorer):
         InputError: ``group`` does not divide ``dim``.
     """
 
-    def __init__(self, dim: int, group: int = 20, margin: float = 9.0, epsilon: float = 2.0) -> None:
+    def __init__(self, dim: Count, group: Count = 20, margin: NotNegative = 9.0, epsilon: NotNegative = 2.0) -> None:
         super().__init__()
         self.group = min(group, dim)
         if self.group < 1 or dim % self.group:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from dhns.ranges import Count, NotNegative
 from dhns.scorers.scorer import Scorer
 from dhns.scorers.tiles import tiled_all, tiled_indexed
 
@@ -22,7 +23,7 @@ class PairRE(Scorer):
         epsilon: widens the initialisation to ``+-(margin + epsilon) / dim``.
     """
 
-    def __init__(self, dim: int, margin: float = 6.0, epsilon: float = 2.0) -> None:
+    def __init__(self, dim: Count, margin: NotNegative = 6.0, epsilon: NotNegative = 2.0) -> None:
         super().__init__()
         self.entity_width = dim
         self.relation_width = 2 * dim

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from dhns.ranges import Count, Positive
 from dhns.scorers.scorer import SimilarityScorer, moduli
 
 
@@ -20,7 +21,7 @@ class QuatE(SimilarityScorer):
         init_range: half-width of the uniform initialisation.
     """
 
-    def __init__(self, dim: int, init_range: float = 0.2) -> None:
+    def __init__(self, dim: Count, init_range: Positive = 0.2) -> None:
         super().__init__()
         self.entity_width = self.relation_width = 4 * dim
         self.init_range = init_range

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from dhns.ranges import Count, NotNegative
 from dhns.scorers.distance import all_distances, indexed_distance, pairwise_distance
 from dhns.scorers.scorer import Scorer
 
@@ -23,7 +24,7 @@ class RotatE(Scorer):
         epsilon: widens the initialisation to ``+-(margin + epsilon) / dim``.
     """
 
-    def __init__(self, dim: int, margin: float = 9.0, epsilon: float = 2.0) -> None:
+    def __init__(self, dim: Count, margin: NotNegative = 9.0, epsilon: NotNegative = 2.0) -> None:
         super().__init__()
         self.entity_width = 2 * dim
         self.relation_width = dim

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dhns.ranges import Count, Fraction, Positive
 from dhns.scorers.complex import ComplEx
 
 
@@ -26,7 +27,7 @@ class RSME(ComplEx):
         structural_weight: beta.
     """
 
-    def __init__(self, dim: int, init_range: float = 0.2, structural_weight: float = 0.95) -> None:
+    def __init__(self, dim: Count, init_range: Positive = 0.2, structural_weight: Fraction = 0.95) -> None:
         super().__init__(dim, init_range)
         self.relation_width += 1
         self.structural_weight = structural_weight

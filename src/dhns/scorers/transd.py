@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from dhns.ranges import Count, NotNegative
 from dhns.scorers.distance import length
 from dhns.scorers.scorer import Scorer
 from dhns.scorers.tiles import tiled_all, tiled_indexed
@@ -32,9 +33,9 @@ class TransD(Scorer):
 
     def __init__(
         self,
-        dim: int,
-        margin: float = 9.0,
-        epsilon: float = 2.0,
+        dim: Count,
+        margin: NotNegative = 9.0,
+        epsilon: NotNegative = 2.0,
         normalize: bool = False,
         norm: Literal["l1", "l2"] = "l1",
     ) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from dhns.ranges import Count, NotNegative
 from dhns.scorers.distance import all_distances, indexed_distance, pairwise_distance
 from dhns.scorers.scorer import Scorer
 
@@ -28,9 +29,9 @@ class TransE(Scorer):
 
     def __init__(
         self,
-        dim: int,
-        margin: float = 9.0,
-        epsilon: float = 2.0,
+        dim: Count,
+        margin: NotNegative = 9.0,
+        epsilon: NotNegative = 2.0,
         normalize: bool = False,
         condition_sign: Literal["translation", "literal", "reference"] = "translation",
         norm: Literal["l1", "l2_squared"] = "l1",

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from dhns.ranges import Count, NotNegative
 from dhns.scorers.distance import length
 from dhns.scorers.scorer import Scorer
 from dhns.scorers.tiles import tiled_all, tiled_indexed
@@ -30,7 +31,9 @@ class TransH(Scorer):
         norm: of the distance; ``l2`` ranks all entities by matrix products.
     """
 
-    def __init__(self, dim: int, margin: float = 9.0, epsilon: float = 2.0, norm: Literal["l1", "l2"] = "l1") -> None:
+    def __init__(
+        self, dim: Count, margin: NotNegative = 9.0, epsilon: NotNegative = 2.0, norm: Literal["l1", "l2"] = "l1"
+    ) -> None:
         super().__init__()
         self.entity_width = dim
         self.relation_width = 2 * dim

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, dropout
 
 from dhns.errors import InputError
+from dhns.ranges import BelowOne, Count, Positive
 from dhns.scorers.scorer import SimilarityScorer
 
 
@@ -41,13 +42,13 @@ class TuckER(SimilarityScorer):
 
     def __init__(
         self,
-        dim: int,
-        relation_dim: int | None = None,
-        input_dropout: float = 0.3,
-        core_dropout: float = 0.4,
-        query_dropout: float = 0.5,
+        dim: Count,
+        relation_dim: Count | None = None,
+        input_dropout: BelowOne = 0.3,
+        core_dropout: BelowOne = 0.4,
+        query_dropout: BelowOne = 0.5,
         normalize: bool = True,
-        init_range: float = 0.02,
+        init_range: Positive = 0.02,
     ) -> None:
         super().__init__()
         self.entity_width = dim

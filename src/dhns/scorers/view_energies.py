@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
+from dhns.ranges import Count, NotNegative
 from dhns.scorers.scorer import Scorer
 
 
@@ -48,8 +49,8 @@ class ViewEnergies(Scorer):
     def __init__(
         self,
         energy: Callable[..., Scorer],
-        dim: int,
-        margin: float,
+        dim: Count,
+        margin: NotNegative,
         pairs: Sequence[Sequence[int]],
         reduction: Literal["sum", "mean"] = "sum",
     ) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn
 
-from dhns.console import DESCRIPTION, progress_bar
+from dhns.console import DESCRIPTION, Bar, progress_bar
 from dhns.errors import InputError
+from dhns.locking import lock
 from dhns.sources.origins import Absent, Origin, Unavailable
 from dhns.sources.source import PublishedFile, check_file
 from dhns.sources.transfer import receive
@@ -50,10 +50,9 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 def _lock(descriptor: int, folder: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"another process is fetching into {folder}: waiting for its end")
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not lock(descriptor):
+            print(f"another process is fetching into {folder}: waiting for its end")
+            lock(descriptor, wait=True)
     except OSError:
         pass  # some network file systems have no locks; each file that comes in has one of its own
 
@@ -85,7 +84,7 @@ def by_hand(outcomes: list[Outcome], folder: Path) -> Iterator[str]:
         yield f"    SHA-256 {file.sha256}"
 
 
-def _fetch(file: PublishedFile, origin: Origin, folder: Path, progress: Progress) -> Outcome:
+def _fetch(file: PublishedFile, origin: Origin, folder: Path, progress: Bar) -> Outcome:
     path = folder / file.name
     there = check_file(file, path)
     if there.status == "ok":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import IO
 
 from dhns.errors import InputError
 from dhns.files import sha256
+from dhns.locking import lock
 from dhns.sources.origins import BROKEN, Origin, Unavailable
 from dhns.sources.source import PublishedFile
 
@@ -42,10 +42,8 @@ def receive(file: PublishedFile, origin: Origin, folder: Path, advance: Callable
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{file.name}.part"
     with partial.open("ab") as part:
-        try:
-            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{partial}: another process is fetching this file; wait until it ends") from None
+        if not lock(part):
+            raise InputError(f"{partial}: another process is fetching this file; wait until it ends")
         try:
             _fill(file, origin, part, advance)
             os.fsync(part.fileno())

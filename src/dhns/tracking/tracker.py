@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from dhns.errors import InputError
+from dhns.ranges import NotNegative
 from dhns.tracking.backend import Backend, Row, Samples
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Tracker(Logger):
         patience: seconds to wait at the end of a run for what the backend has not done yet.
     """
 
-    def __init__(self, backend: Backend, patience: float = 60.0) -> None:
+    def __init__(self, backend: Backend, patience: NotNegative = 60.0) -> None:
         super().__init__()
         self.backend = backend
         self.patience = patience

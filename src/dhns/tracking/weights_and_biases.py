@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dhns.ranges import Positive
 from dhns.tracking.backend import Backend, Row, Samples
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class WeightsAndBiases(Backend):
         tags: Sequence[str],
         folder: str,
         offline: bool = False,
-        timeout: float = 25.0,
+        timeout: Positive = 25.0,
     ) -> None:
         self.folder = Path(folder)
         self.offline = offline

@@ -9,11 +9,12 @@ from typing import Any, get_type_hints
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from dhns.config.own_settings import OWN
+from dhns.config.own_settings import check_own
 from dhns.config.signatures import Signature, imported, written
 from dhns.config.trainer_settings import REFUSED, TrainerSettings
 from dhns.config.values import check_leaves, check_value
 from dhns.errors import InputError
+from dhns.ranges import NotNegative, Positive
 
 _SPECIAL = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
 _ABSENT = object()
@@ -23,6 +24,8 @@ _BUILT = (
 )  # fmt: skip
 """Groups whose nodes make objects of their values alone, unless they are partial: those need the graph."""
 _NEEDED = frozenset({"protocol", "scorer", "encoder", "loss", "optimization", "image_encoder", "text_encoder"})
+_OF_OPTIMIZERS = {"lr": Positive, "weight_decay": NotNegative, "eps": NotNegative, "momentum": NotNegative}
+"""Ranges that torch does not declare."""
 _EMPTY = {
     "negatives": "negatives=all draws nothing",
     "missing": "missing=none takes nothing away",
@@ -40,10 +43,7 @@ def check_settings(config: DictConfig) -> None:
             annotation of its argument admits (a number of a range, a switch, one of some words), or the object that
             is made of it refuses it.
     """
-    # first, as others are made of them
-    for key, expected in OWN.items():
-        if (value := OmegaConf.select(config, key, default=_ABSENT)) is not _ABSENT:
-            check_value(key, _plain(value), expected)
+    check_own(config)  # first, as others are made of them
     nodes = {name: _plain(config[name]) for name in map(str, config) if OmegaConf.is_config(config._get_node(name))}
     nodes.pop("hydra", None)
     for name, node in nodes.items():
@@ -107,6 +107,9 @@ def _check_generator(config: DictConfig) -> None:
         raise InputError(
             f"ablation={ablated} chooses diffheg itself, but diffheg={diffheg.name} is given; leave it out"
         )
+    for part in ("loss", "optimization"):
+        if part in diffheg and OmegaConf.select(diffheg, f"{part}._target_") is None:
+            raise InputError(f"diffheg.{part} has no _target_; choose one of the files of conf/diffheg")
     if not diffheg.levels:
         raise InputError("diffheg.levels is empty; diffheg=none trains without generated negatives")
     for index, level in enumerate(diffheg.levels):
@@ -130,6 +133,8 @@ def _check_node(key: str, node: Any, look_up: Callable[[str], Signature | None])
             reason = " ".join(str(error).split())
             raise InputError(f"{key}._target_ is '{node['_target_']}', which cannot be imported: {reason}") from error
         if signature is not None:
+            if node["_target_"].startswith("torch.optim.") or signature.name == "LazyAdam":
+                signature = signature._replace(hints=signature.hints | _OF_OPTIMIZERS)
             _check_call(key, signature, {str(name): value for name, value in node.items() if name not in _SPECIAL})
     for name, child in node.items():
         _check_node(f"{key}.{name}", child, look_up)

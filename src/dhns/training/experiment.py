@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import resource
 import shutil
 import sys
 import time
@@ -212,7 +211,11 @@ def _release() -> None:
         torch.cuda.empty_cache()
 
 
-def _peak_memory_mib() -> float:
-    """Peak resident memory of this process so far."""
+def _peak_memory_mib() -> float | None:
+    """Peak resident memory of this process so far, where the system tells."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

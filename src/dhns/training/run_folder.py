@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from dhns.errors import InputError
 from dhns.files import remove_partial_files
+from dhns.locking import lock
 
 log = logging.getLogger(__name__)
 LOCK = ".lock"
@@ -27,12 +27,11 @@ def own_folder(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"another process is training in {folder}; wait for its end, or choose another run_dir"
-            ) from None
+            free = lock(file)
         except OSError as error:  # some network file systems have no locks
             log.warning("%s cannot be locked (%s); start no second run of the same settings", folder, error.strerror)
+            free = True
+        if not free:
+            raise InputError(f"another process is training in {folder}; wait for its end, or choose another run_dir")
         remove_partial_files(folder)
         yield

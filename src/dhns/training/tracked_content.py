@@ -32,7 +32,7 @@ def shown_summary(result: dict[str, Any]) -> dict[str, float]:
     }
     numbers |= {f"parameters/{part}": count for part, count in result["parameters"].items()}
     numbers |= {f"time/{part}": seconds for part, seconds in result["time"].items()}
-    numbers |= {key: result[key] for key in ("epochs", "batches", "peak_memory_mib")}
+    numbers |= {key: result[key] for key in ("epochs", "batches", "peak_memory_mib") if result[key] is not None}
     return numbers
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 
 from dhns.experiments.reproduction.cells import Run
 from dhns.files import write_json
+from dhns.locking import lock
 
 Command = Callable[[Run], Sequence[str]]
 POLL_S = 0.1
@@ -76,9 +76,7 @@ class _Job:
         """
         run.folder.mkdir(parents=True, exist_ok=True)
         with run.log_file.open("ab") as log:
-            try:
-                fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not lock(log):
                 return None
             start = log.tell()
             process = subprocess.Popen(

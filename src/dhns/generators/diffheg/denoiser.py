@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from dhns.errors import InputError
+from dhns.ranges import LARGEST, Count, Positive
 
 
 def time_embedding(step: Tensor, width: int, base: float, endpoint: bool) -> Tensor:
@@ -46,15 +48,15 @@ class Denoiser(nn.Module):
         self,
         width: int,
         views: int,
-        hidden_factor: float = 4.0,
+        hidden_factor: Positive = 4.0,
         input_norm: bool = False,
         hidden_norm: bool = False,
         output_norm: bool = True,
-        output_layers: int = 1,
-        time_base: float = 1000.0,
+        output_layers: Count = 1,
+        time_base: Positive = 1000.0,
         time_mlp: bool = False,
         identity: bool = False,
-        activation: str = "relu",
+        activation: Literal["relu", "silu"] = "relu",
     ) -> None:
         super().__init__()
         if width % 2:
@@ -62,6 +64,8 @@ class Denoiser(nn.Module):
         if input_norm and identity:
             raise InputError("a denoiser with input_norm has no place for an identity; set one of the two to false")
         hidden = int(hidden_factor * width)
+        if not 1 <= hidden <= LARGEST:
+            raise InputError(f"a denoiser of hidden_factor {hidden_factor:g} has no width of hidden layers; use 1 to 4")
         self.width, self.time_base, self.time_endpoint = width, time_base, time_mlp
         self.time_mlp = (
             nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width)) if time_mlp else nn.Identity()

@@ -21,6 +21,7 @@ from dhns.generators.generator import NegativeGenerator
 from dhns.generators.levels import HardnessLevel
 from dhns.kernels.fusion import fusible
 from dhns.models.batch import EmbeddedPositives
+from dhns.ranges import Count, Fraction
 from dhns.scorers.scorer import Scorer
 
 CHUNK_ELEMENTS = 2**23
@@ -74,12 +75,12 @@ class DiffHEG(NegativeGenerator):
         shared_noise: bool = False,
         detach_inputs: bool = True,
         standardize: bool = False,
-        sampling_steps: int | None = None,
-        eta: float = 1.0,
+        sampling_steps: Count | None = None,
+        eta: Fraction = 1.0,
         head_chain: Literal["own", "from_tail"] = "own",
         condition_on: Literal["observed", "shuffled"] = "observed",
-        copies: int = 1,
-        rows: int | None = None,
+        copies: Count = 1,
+        rows: Count | None = None,
         int8: bool = False,
     ) -> None:
         super().__init__()

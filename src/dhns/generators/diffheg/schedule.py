@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from dhns.ranges import Count
+
 Kind = Literal["linear", "linear_scaled", "cosine"]
 
 
@@ -46,7 +48,7 @@ class NoiseSchedule(nn.Module):
 
     alpha_bar: Tensor
 
-    def __init__(self, kind: Kind = "cosine", steps: int = 50) -> None:
+    def __init__(self, kind: Kind = "cosine", steps: Count = 50) -> None:
         super().__init__()
         self.steps = steps
         kept = torch.cat([torch.ones(1, dtype=torch.float64), (1 - variances(kind, steps)).cumprod(0)])

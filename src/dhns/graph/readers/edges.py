@@ -15,14 +15,15 @@ from dhns.graph.readers.vocabularies import make_vocabulary
 from dhns.graph.spelling import NORMALIZE, spelling_notes
 from dhns.graph.splits import split_keeping_support
 from dhns.graph.triple_sets import distinct
+from dhns.ranges import BelowOne, Seed
 
 
 def read_edge_list(
     path: str | Path,
     name: str,
-    valid_fraction: float = 0.1,
-    test_fraction: float = 0.1,
-    seed: int = 0,
+    valid_fraction: BelowOne = 0.1,
+    test_fraction: BelowOne = 0.1,
+    seed: Seed = 0,
     modalities: Mapping[str, ModalitySource] | None = None,
     header: Header = "auto",
     columns: Columns = "auto",
