@@ -19,8 +19,8 @@ from dhns.resources import conf_dir
 from dhns.training.evaluation import rank_split
 from dhns.training.module import LinkPredictionModule
 
-COMMON = ("trainer.accelerator=cpu", "trainer.max_epochs=-1", "protocol=as_published")
-"""Endless training on the processor, on the published splits, which the peers read too."""
+COMMON = ("trainer.accelerator=cpu", "trainer.max_epochs=1000000", "protocol=as_published")
+"""Training without an end in sight on the processor, on the published splits, which the peers read too."""
 
 
 KEEP_MEMORY = "BENCH_KEEP_MEMORY"

@@ -5,8 +5,11 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from dhns.files import PARTIAL
+from dhns.results.ranks import FILE_NAME as RANKS
+from dhns.results.ranks import read_ranks
 from dhns.results.store import FILE_NAME, read_result
 from dhns.training.checkpoint import read_checkpoint
 from dhns.training.run_folder import LOCK
@@ -59,6 +62,10 @@ def check_whole(folder):
             # a log that grows may end in the middle of a row
             rows = list(csv.reader(path.open(encoding="utf-8", newline="")))
             assert len({len(row) for row in rows[:-1]}) <= 1, path
+        elif path.suffix == ".safetensors":
+            assert load_file(path), path
+        elif path.name == RANKS:
+            assert read_ranks(path), path
         elif path.suffix == ".png":
             assert path.read_bytes().endswith(b"IEND\xaeB`\x82"), path
         else:

@@ -98,7 +98,7 @@ def test_hash_is_of_content_not_of_order_or_storage(tree, order, seed):
     expected = config_hash(OmegaConf.create(tree))
     assert config_hash(OmegaConf.create(shuffled(tree, order))) == expected
     assert config_hash(OmegaConf.create(json.loads(json.dumps(tree)))) == expected
-    assert config_hash(OmegaConf.create(tree | dict.fromkeys(IGNORED, seed))) == expected
+    assert config_hash(OmegaConf.create(tree | dict.fromkeys(IGNORED - {"content", "paths"}, seed))) == expected
 
 
 @quick
