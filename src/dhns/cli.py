@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import sys
 
 from dhns.interruption import ended_by_signals
@@ -21,6 +23,7 @@ COMMANDS = {
 
 def main() -> None:
     """Entry point of the ``dhns`` program."""
+    _be_heard()
     with ended_by_signals():
         run(*sys.argv[1:])
 
@@ -52,6 +55,14 @@ def usage() -> str:
         "dhns <command> --help lists what can be chosen, dhns <command> --cfg job --resolve prints the settings,\n"
         "dhns train --multirun scorer=rotate,distmult seed=0,1,2 runs a sweep."
     )
+
+
+def _be_heard() -> None:
+    """What is printed needs no reader, and no encoding that has all characters of all names."""
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -52,9 +52,12 @@ class AccountingSweeper(BasicSweeper):
         return distinct_jobs(combinations, lambda overrides: loader.load_sweep_config(config, overrides))
 
     def _launch(self, jobs: Sequence[Job], first: int) -> None:
+        from dhns.interruption import stopped_by_signals
+
         assert self.launcher is not None
         try:
-            outcomes = self.launcher.launch([job.overrides for job in jobs], initial_job_idx=first)
+            with stopped_by_signals():  # a launcher stops what it has started
+                outcomes = self.launcher.launch([job.overrides for job in jobs], initial_job_idx=first)
         except Exception as error:  # a worker was killed; what it leaves undone is for the report to tell
             log.error("the launcher has ended early (%s)", type(error).__name__)
             return
