@@ -20,18 +20,21 @@ def main(config: DictConfig) -> None:
 
     from dhns.features.extraction import Extraction
     from dhns.features.material import ImageFolder, TextTable
+    from dhns.interruption import stopped_by_signals
     from dhns.results.tables import show, two_columns
     from dhns.training.device import choose_device
 
     if config.images is None and config.texts is None:
         raise InputError("nothing to encode; give images=FOLDER, texts=FILE, or both")
+    if config.out is None:
+        raise InputError("nowhere to put the features; give out=FOLDER")
     out, device = Path(config.out).expanduser(), str(choose_device(config.device))
     # for its entities alone: the features that it names may be those to be made
     graph = instantiate(config.dataset, modalities=None)
     options = {key: config[key] for key in ("batch_size", "dtype", "when_unreadable", "force")}
     extraction = Extraction(**options, progress=config.progress and sys.stdout.isatty())
-    images = ImageFolder(Path(config.images).expanduser(), graph.entities) if config.images else None
-    texts = TextTable(Path(config.texts).expanduser(), graph.entities) if config.texts else None
+    images = ImageFolder(Path(config.images).expanduser(), graph.entities) if config.images is not None else None
+    texts = TextTable(Path(config.texts).expanduser(), graph.entities) if config.texts is not None else None
     tasks = (("visual", images, config.image_encoder), ("textual", texts, config.text_encoder))
     for name, material, settings in tasks:
         if material is None:
@@ -40,7 +43,8 @@ def main(config: DictConfig) -> None:
             print(f"warning: {material.source}: {_listed(material.unknown)} of no entity of {graph.name}")
         encoder = instantiate(settings, device=device)
         path = out / f"{name}.safetensors"
-        description = extraction.run(material, encoder, graph.entities, path)
+        with stopped_by_signals():
+            description = extraction.run(material, encoder, graph.entities, path)
         show(two_columns(f"{name} features of {graph.name}", _rows(path, description)))
 
 
