@@ -16,7 +16,7 @@ FEATURES ?=
 TEST_JOBS ?= 2
 BENCH_RESULTS ?= results/bench
 
-.PHONY: setup demo test test-faults test-features lint bench wheel-test audit-dependencies sweep sweep-check clean
+.PHONY: setup demo test test-faults test-features lint bench wheel-test pins audit-dependencies sweep sweep-check clean
 .PHONY: reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5
 
 setup: $(VENV)/.installed
@@ -55,9 +55,16 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Builds the wheel, installs it into an empty environment, and runs it from another folder.
+# Builds the wheel, installs it into an empty environment, and runs it from another folder. Other Pythons that are promised
+# and here are tried too, in full where PIP_FIND_LINKS has a torch for them.
 wheel-test: setup
 	PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python scripts/wheel_test.py
+
+# Whether all pins have a build for every promised Python, on Linux and macOS. Needs a network, but downloads no package.
+pins:
+	$(PYTHON) -m venv $(VENV)-pins
+	$(VENV)-pins/bin/pip install --quiet uv
+	$(VENV)-pins/bin/python scripts/pins.py
 
 # Known vulnerabilities of the pinned packages. Needs a network: pip-audit asks PyPI about each of them.
 audit-dependencies:

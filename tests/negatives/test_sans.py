@@ -113,9 +113,11 @@ def test_walks_stay_within_the_neighbourhood_and_fill_it_in_the_end(graph, toy_g
         assert all(found for found, all_ in zip(few, exact, strict=True) if all_)
 
 
-def test_walks_take_the_numbers_of_the_global_generator_in_a_fixed_order(hubs, monkeypatch):
-    """A step of all walks after the other, some sources at a time."""
-    monkeypatch.setattr(links, "DRAWS", 7 * hubs.num_entities)
+@pytest.mark.parametrize("steps", [1, 100, links.STEPS])
+def test_walks_take_the_numbers_of_the_global_generator_in_a_fixed_order(hubs, monkeypatch, steps):
+    """A step of all walks after the other, some sources at a time; however many of them are walked at once."""
+    monkeypatch.setattr(links, "STEPS", steps)
+    monkeypatch.setattr(links, "BLOCK", 7 * hubs.num_entities)
     torch.manual_seed(3)
     found = rows(Neighbourhoods(hubs, hops=3, walks=4))
     torch.manual_seed(3)
@@ -137,6 +139,18 @@ def test_walks_take_the_numbers_of_the_global_generator_in_a_fixed_order(hubs, m
 
 def loops(graph, entity):
     return {entity} if [entity, 0, entity] in graph.train.tolist() else set()
+
+
+@pytest.mark.parametrize("walks", [None, 3])
+def test_work_grows_with_the_links_not_with_the_square_of_the_entities(walks):
+    """Half a million entities in pairs: all cells of a table of them would take hours."""
+    count = 500_000
+    heads = torch.arange(0, count, 2)
+    train = torch.stack([heads, torch.zeros_like(heads), heads + 1], dim=1)
+    graph = KnowledgeGraph("pairs", numbered("entity", count), numbered("relation", 1), train, train[:0], train[:0])
+    table = Neighbourhoods(graph, hops=3, walks=walks)
+    assert torch.equal(table.members[:-1].long(), torch.arange(count) ^ 1)
+    assert torch.equal(table.offsets, torch.arange(count + 1))
 
 
 def test_walks_are_random(toy_graph):

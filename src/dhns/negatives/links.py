@@ -15,8 +15,8 @@ Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 STEPS = 2**18
 """Links that are followed at once, some 100 bytes each; a single source may need all links of the graph."""
-DRAWS = 2**21
-"""Numbers that a step of walks draws at once, at most; which walk gets which number of the stream depends on it."""
+BLOCK = 2**21
+"""Sources times entities of a block, or times walks if those are more: blocks draw their walks one after the other."""
 DENSE = 16
 """Cells per number up to which distinct numbers are found by marking cells, and beyond which by sorting."""
 
@@ -68,15 +68,18 @@ class Links:
 
         They are drawn from the global generator.
         """
-        rows = max(1, DRAWS // max(self.num_entities, walks))
-        for part in np.split(source, range(rows, len(source), rows)):
+        rows = max(1, BLOCK // max(self.num_entities, walks))
+        together = rows * max(1, STEPS // (rows * walks))
+        for part in np.split(source, range(together, len(source), together)):
             own = self._places(part)
-            linked = self._degree[part] > 0
+            linked = np.flatnonzero(self._degree[part])
             walker = np.repeat(part[linked, None], walks, axis=1)
             origin = own[linked, None] - walker
+            draws = torch.rand(hops * len(linked), walks, dtype=torch.float64).numpy()
+            first, step = _turns(linked // rows, hops)
             found = []
-            for _ in range(hops):
-                draw = torch.rand(walker.shape, dtype=torch.float64).numpy()
+            for hop in range(hops):
+                draw = draws[first + hop * step]
                 walker = self._other[self._begin[walker] + (draw * self._degree[walker]).astype(np.int64)]
                 found.append(origin + walker)
             place = _unseen(np.concatenate(found, axis=None), own, len(part) * self.num_entities)
@@ -104,6 +107,20 @@ class Links:
         origin = np.arange(sources) * self.num_entities
         size = np.diff(np.searchsorted(place, origin), append=len(place))
         return Reached(size, (place - np.repeat(origin, size)).astype(np.int32))
+
+
+def _turns(block: Ids, hops: int) -> tuple[Ids, Ids]:
+    """When sources draw if blocks of them come one after the other, and in a block one hop of all after the other.
+
+    Args:
+        block: ``(S,)`` of each source, ascending.
+        hops: how often each draws.
+
+    Returns:
+        ``(S,)`` the turn of the first hop, and ``(S,)`` how many turns lie between one hop and the next.
+    """
+    before = np.searchsorted(block, block)
+    return hops * before + np.arange(len(block)) - before, np.searchsorted(block, block, side="right") - before
 
 
 def _unseen(found: Ids, near: Ids, cells: int) -> Ids:
