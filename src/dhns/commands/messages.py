@@ -30,7 +30,7 @@ _PLUGIN = re.compile(r"Could not find 'hydra/(launcher/(?:joblib|submitit_\w+)|s
 _MEMORY = re.compile(
     "allocate memory|out of memory|not enough memory|Storage size calculation overflowed", re.IGNORECASE
 )
-_UNKNOWN = re.compile(r"Could not override '([^']+)'\.(?:.*full_key: (\S+))?", re.DOTALL)
+_UNKNOWN = re.compile(r"Could not override '([^']+)'\.")
 _NO_NAME = "Config group override"  # begins a ValueError of Hydra: a choice among files that is no text
 _NO_CHOICE = re.compile(r"Could not find '(.+)/([^/']+)'\s+Available options in '.+':((?:\n\t.+)+)")
 
@@ -61,7 +61,7 @@ def message(error: BaseException, command: str) -> str:
         extra = "search" if "optuna" in plugin[1] else "sweep"
         return f"hydra/{plugin[1].replace('/', '=')} needs a package that is not installed: pip install 'dhns[{extra}]'"
     if unknown := _UNKNOWN.match(text):
-        key = unknown[2] or unknown[1]
+        key = str(next(filter(None, (getattr(cause, "full_key", None) for cause in causes)), unknown[1]))
         return f"there is no setting '{key}'; {_instead(key, command)}"
     if text.startswith(_NO_NAME):
         chosen = [argument for argument in sys.argv[1:] if (conf_dir() / argument.partition("=")[0]).is_dir()]
@@ -107,10 +107,12 @@ def _instead(key: str, command: str) -> str:
     group, _, name = key.partition(".")
     if group == "trainer" and name in REFUSED:
         return REFUSED[name]
-    arguments = [argument for argument in sys.argv[1:] if "=" in argument and not argument.startswith("-")]
-    asked = [argument for argument in arguments if argument.partition("=")[0] == key]
-    others = [argument for argument in arguments if argument not in asked]
-    if added := _composed(command, *others, *(f"+{argument}" for argument in asked)):
+    given = {argument: argument.partition("=")[0] for argument in sys.argv[1:] if re.match(r"[^-].*=", argument)}
+    asked = [argument for argument, name in given.items() if name == key]
+    # a mapping for a group of settings names the key within
+    around = [argument for argument, name in given.items() if key.startswith(f"{name}.") and "{" in argument]
+    others = [argument for argument in given if argument not in asked + around]
+    if asked and (added := _composed(command, *others, *(f"+{argument}" for argument in asked))):
         with contextlib.suppress(InputError):
             require_known(added, command)
             check_settings(added)
