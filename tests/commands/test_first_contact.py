@@ -72,7 +72,7 @@ def test_a_word_that_is_no_switch_fetches_nothing(tmp_path):
     ended = program(tmp_path, "train", "dataset=mkg_w", NOWHERE, DHNS_DOWNLOAD="no")
     assert (ended.code, ended.err) == (
         2,
-        "error: download is 'no'; expected true or false (DHNS_DOWNLOAD gives it to all)\n",
+        "error: download is 'no'; expected true or false\n",
     )
 
 

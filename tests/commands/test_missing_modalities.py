@@ -47,7 +47,7 @@ def test_statistics_show_what_is_left(place):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (("missing=random", "missing.share=1.5"), "missing.share is 1.5; expected a share between 0 and 1"),
+        (("missing=random", "missing.share=1.5"), "missing.share is 1.5; below 1 is needed"),
         (("missing=random", "missing.modalities=[smell]"), "missing.modalities names 'smell', and mine has textual"),
         (("+missing.share=0.5",), "missing=none takes nothing away, so missing.share means nothing"),
     ],

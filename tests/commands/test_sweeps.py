@@ -96,11 +96,17 @@ def test_a_choice_that_does_not_exist_is_told_before_the_first_run(place):
 def test_launchers_with_processes_of_their_own(place, launcher):
     package, option = LAUNCHERS[launcher]
     pytest.importorskip(package, reason=f"hydra/launcher={launcher} is not installed: pip install 'dhns[sweep]'")
-    ended = program(place, *SWEEP, f"hydra/launcher={launcher}", option, "seed=0,1,x", OMP_NUM_THREADS="1")
+    rates = "optimization.optimizer.lr=0.02,1e30"
+    ended = program(place, *SWEEP, f"hydra/launcher={launcher}", option, rates, "seed=0,1", OMP_NUM_THREADS="1")
     assert ended.code == 1
     assert [path.parent.name for path in results(place)] == ["seed-0", "seed-1"]
-    assert "no result: seed=x: seed is 'x'; expected an integer; log: outputs/" in ended.err
-    assert sorted(trainings(place).values()) == [0, 1, 1]
+    assert "no result: optimization.optimizer.lr=1e30 seed=0: training has diverged" in ended.err
+    assert sorted(trainings(place).values()) == [1, 1, 1, 1]
+
+
+def test_a_value_that_is_none_is_told_before_the_first_run(place):
+    assert "seed is 'x'; expected an integer" in refused(place, *SWEEP, "seed=0,x")
+    assert not results(place)
 
 
 def test_a_launcher_that_breaks_leaves_a_report(place, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -25,6 +26,7 @@ def main(config: DictConfig) -> None:
     for dataset in dict.fromkeys(setting.dataset for setting in results):
         of_dataset = {setting: runs for setting, runs in results.items() if setting.dataset == dataset}
         show(missing_table(of_dataset, config.split), config.markdown)
-        figure = folder / plain_name(f"missing-{dataset.replace(' #', '-')}.png")
+        name = re.sub(r" #|[/\\]", "-", dataset)
+        figure = folder / plain_name(f"missing-{name}.png")
         plot_missing(of_dataset, config.split, figure)
         print(f"figure: {figure}")
