@@ -151,3 +151,12 @@ def test_the_generator_and_its_baseline_are_the_state(toy_graph):
 def test_numbers_out_of_range_are_refused(toy_graph, name, value):
     with pytest.raises(InputError, match=f"negatives.{name} is {value}"):
         make(toy_graph, **{name: value})
+
+
+def test_a_generator_that_has_diverged_is_told(toy_graph):
+    sampler = make(toy_graph)
+    with torch.no_grad():
+        for parameter in sampler.generator_model.parameters():
+            parameter.fill_(1e30)
+    with pytest.raises(InputError, match="the generator of KBGAN has diverged"):
+        sampler(toy_graph.train, 0, stream(0, "negatives"), Critic(CRITIC))

@@ -34,6 +34,9 @@ OWN: dict[str, Any] = {
     "progress": bool,
     # evaluate and predict
     "checkpoint": Path,
+    "dataset.folder": Path | None,
+    "dataset.path": Path | None,
+    "dataset.modalities": Mapping[str, str | Mapping[str, Any] | None] | None,
     "split": str,
     "triples": Path | None,
     "known": str,

@@ -70,7 +70,13 @@ class KBGAN(BernoulliSampler):
         candidate = self.draw(triples, head_side, self.num_negatives * self.candidates, generator)
         score = self.generator_model.score_candidates(triples, head_side, candidate)
         log_chance = score.view(-1, self.candidates).log_softmax(-1)
-        chosen = torch.multinomial(log_chance.detach().exp(), 1, generator=generator)
+        try:
+            chosen = torch.multinomial(log_chance.detach().exp(), 1, generator=generator)
+        except RuntimeError as error:  # chances that are none
+            raise InputError(
+                f"the generator of KBGAN has diverged ({error}); lower negatives.optimization.optimizer.lr or "
+                "negatives.scorer.init_range"
+            ) from None
         entity = candidate.view(-1, self.candidates).gather(1, chosen).view(len(triples), -1)
         reward = current_scores(model, triples, head_side, entity)
         loss = -(self._advantage(reward) * log_chance.gather(1, chosen).view_as(reward)).mean()
