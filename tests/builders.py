@@ -41,7 +41,7 @@ def small_model(graph, scorer, dtype=torch.float64):
 
 def embedded(model, triples):
     """Positives ``(B, 3)`` as the training step embeds them."""
-    encoded, head, tail, _ = model.encode_batch(triples, triples[:, :0])
+    encoded, (head, tail) = model.encode_distinct(triples[:, 0], triples[:, 2])
     return EmbeddedPositives(encoded.rows(head), model.relations[triples[:, 1]], encoded.rows(tail))
 
 

@@ -16,8 +16,8 @@ from dhns.data.datamodule import TripleDataModule
 from dhns.graph.load import load_graph
 from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
 from dhns.resources import conf_dir
+from dhns.training.build import build_module
 from dhns.training.evaluation import rank_split
-from dhns.training.module import LinkPredictionModule
 
 COMMON = ("trainer.accelerator=cpu", "trainer.max_epochs=1000000", "protocol=as_published")
 """Training without an end in sight on the processor, on the published splits, which the peers read too."""
@@ -60,7 +60,7 @@ def train(turns: Turns, folder: str, overrides: list[str], counted: str, steps: 
     config = composed(overrides, folder)
     graph = load_graph(config)
     plain: Any = OmegaConf.to_container(config, resolve=False)
-    module = LinkPredictionModule(plain, graph)
+    module = build_module(plain, graph)
     by_query = module.sampler is None
     data = TripleDataModule(graph, config.data.batch_size, config.seed, by_query=by_query)
     batches = len(data.train_dataloader())
@@ -88,5 +88,5 @@ def rank(turns: Turns, folder: str, overrides: list[str]) -> None:
     """Ranking of the whole test split by an untrained model, as after training."""
     config = composed(overrides, folder)
     plain: Any = OmegaConf.to_container(config, resolve=False)
-    module = LinkPredictionModule(plain, load_graph(config))
+    module = build_module(plain, load_graph(config))
     turns.repeat(lambda: rank_split(module, "test"))

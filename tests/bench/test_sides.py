@@ -10,9 +10,9 @@ from benchmarks.sides import dense, floors, kernels, project
 from benchmarks.turns import TurnsOfSteps
 from benchmarks.works import WORKS
 from dhns.graph.readers import read_openke
+from dhns.training.build import build_module
 from dhns.training.check import check_settings
 from dhns.training.evaluation import rank_split
-from dhns.training.module import LinkPredictionModule
 
 SMALL = Benchmark("small", "mkg_y", 60, 3, 300, 20, 20, visual=5, textual=4)
 TINY = ["scorer.dim=4", "data.batch_size=64", "optimization.optimizer.lr=0.01"]
@@ -146,7 +146,7 @@ def test_the_dense_peer_ranks_as_the_project_does(folder):
     """Its ranks are those that the project counts pessimistically, for the same embeddings."""
     overrides = ["model=complex_n3", "dataset=mkg_y", "dataset.modalities.textual=null", "scorer.dim=4"]
     config = project.composed([*overrides, "scorer.init_range=1.0"], folder)
-    module = LinkPredictionModule(project.OmegaConf.to_container(config, resolve=False), project.load_graph(config))
+    module = build_module(project.OmegaConf.to_container(config, resolve=False), project.load_graph(config))
     expected, _ = rank_split(module, "test")
 
     model = dense.DenseComplEx(60, 3, 4)

@@ -13,8 +13,8 @@ from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.experiments.reproduction.paper_table import METRIC_NAMES
 from dhns.resources import conf_dir
+from dhns.training.build import build_module
 from dhns.training.check import check_settings
-from dhns.training.module import LinkPredictionModule
 
 ROOTS = sorted(path.stem for path in conf_dir().glob("*.yaml"))
 GROUPS = sorted({path.parent.name for path in conf_dir().glob("*/*.yaml")})
@@ -214,7 +214,7 @@ def test_every_combination_makes_a_module_or_is_refused(toy_graph, diffheg, abla
     for scorer in options("scorer") if ablation == "none" else ["rotate"]:
         config.scorer = composed("train", f"scorer={scorer}", "scorer.dim=8").scorer
         check_settings(config)
-        module = LinkPredictionModule(OmegaConf.to_container(config, resolve=False), toy_graph)
+        module = build_module(OmegaConf.to_container(config, resolve=False), toy_graph)
         assert (module.generator is None) == (diffheg == "none")
         assert type(module.model.scorer) is get_object(config.scorer._target_)
 
@@ -222,7 +222,7 @@ def test_every_combination_makes_a_module_or_is_refused(toy_graph, diffheg, abla
 @pytest.mark.parametrize("model", options("model"))
 def test_every_model_makes_a_module(toy_graph, model):
     config = composed("train", f"model={model}", "scorer.dim=8")
-    module = LinkPredictionModule(OmegaConf.to_container(config, resolve=False), toy_graph)
+    module = build_module(OmegaConf.to_container(config, resolve=False), toy_graph)
     assert config.system == model
     assert type(module.model.scorer) is get_object(config.scorer._target_)
     assert (module.generator is None) == (not config.diffheg)

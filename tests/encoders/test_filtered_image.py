@@ -10,6 +10,7 @@ import torch
 from dhns.encoders.filtered_image import FilteredImage, image_agreement, principal_coordinates
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import Modality
+from dhns.graph.queries import Queries, answers
 from dhns.models.kge_model import KGEModel
 from dhns.scorers.rsme import RSME
 
@@ -67,8 +68,7 @@ def test_scores_through_the_model_are_the_formula(toy_graph, scorer, encoder):
     triples = torch.tensor([[0, 0, 2], [1, 2, 4], [6, 1, 8]])
     for head_side in (False, True):
         side = torch.full((3,), head_side)
-        known, answer = (triples[:, 2], triples[:, 0]) if head_side else (triples[:, 0], triples[:, 2])
-        found = model.score_all(known, triples[:, 1], side).gather(1, answer[:, None])[:, 0]
+        found = model.score_all(Queries.of(triples, side)).gather(1, answers(triples, side)[:, None])[:, 0]
         for row, (h, r, t) in enumerate(triples.tolist()):
             e, a = (t, h) if head_side else (h, t)
             vector = model.relations[r + 3 * head_side].tolist()

@@ -9,6 +9,7 @@ from dhns.encoders import graph_context
 from dhns.encoders.graph_context import GraphContext
 from dhns.encoders.structural import StructuralEncoder
 from dhns.errors import InputError
+from dhns.graph.queries import Queries
 from dhns.models.kge_model import KGEModel
 from dhns.scorers.gc_ote import GCOTE
 from dhns.scorers.ote import OTE
@@ -107,10 +108,10 @@ def test_before_their_epoch_contexts_do_not_count_at_all(toy_graph):
     model = make_model(toy_graph, context_from_epoch=2)
     plain = KGEModel(StructuralEncoder(toy_graph, OTE(DIM, GROUP)), OTE(DIM, GROUP, MARGIN), toy_graph.num_relations)
     plain.double().load_state_dict({"relations": model.relations, "encoder.structure": model.encoder.structure})
-    triples, known = toy_graph.train, toy_graph.train[:, [0, 1]].T
+    triples = toy_graph.train
     for side in (False, True):
-        head_side = torch.full((len(triples),), side)
-        assert torch.equal(model.score_all(*known, head_side), plain.score_all(*known, head_side))
+        queries = Queries.of(triples, torch.full((len(triples),), side))
+        assert torch.equal(model.score_all(queries), plain.score_all(queries))
     for mode in (True, False):
         model.train(mode)
         assert torch.equal(model.score_triples(triples), plain.score_triples(triples))
@@ -139,7 +140,7 @@ def test_a_checkpoint_is_ranked_with_its_stage(toy_graph):
 def test_score_of_a_triple_is_its_entry_among_all_entities(model, toy_graph, head_side):
     h, r, t = toy_graph.train.T
     entity, answer = (t, h) if head_side else (h, t)
-    scores = model.score_all(entity, r, torch.full((len(r),), head_side))
+    scores = model.score_all(Queries(entity, r, torch.full((len(r),), head_side)))
     torch.testing.assert_close(scores.gather(1, answer[:, None])[:, 0], model.score_triples(toy_graph.train))
 
 

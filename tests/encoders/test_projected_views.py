@@ -8,6 +8,7 @@ import torch
 from dhns.encoders.projected_views import ProjectedViews
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import Modality
+from dhns.graph.queries import Queries
 from dhns.models.batch import Negatives, score_negatives
 from dhns.models.kge_model import KGEModel
 from dhns.scorers.transe import TransE
@@ -140,8 +141,10 @@ def test_negatives_with_a_replaced_image_are_scored_with_it(toy_graph):
     scorer = ViewEnergies(TransE, WIDTH, 6.0, [[0, 0], [1, 1], [1, 0], [0, 1]])
     torch.manual_seed(0)
     model = KGEModel(ProjectedViews(toy_graph, scorer, ["visual"]), scorer, toy_graph.num_relations)
-    negatives = Negatives(torch.tensor([[5]]), torch.tensor([False]), {"visual": torch.tensor([[8]])})
-    found = score_negatives(model, torch.tensor([[0, 1, 2]]), negatives)[2]
+    triples = torch.tensor([[0, 1, 2]])
+    queries = Queries.of(triples, torch.tensor([False]))
+    negatives = Negatives(queries, torch.tensor([[5]]), {"visual": torch.tensor([[8]])})
+    found = score_negatives(model, triples, negatives)[2]
 
     s, views = model.encoder().views["structure"], model.encoder().views["visual"]
     r = model.relations[1]

@@ -32,11 +32,11 @@ def test_weights_are_factors_of_the_pairs():
 
 def test_terms_attract_positives_and_repel_negatives_of_violated_pairs():
     positive, negative = (torch.tensor(part, requires_grad=True) for part in (POSITIVE, NEGATIVE))
-    attracted, repelled = MarginRankingLoss(MARGIN).terms(positive, negative)
+    positive_loss, negative_loss = MarginRankingLoss(MARGIN).terms(positive, negative)
     violated = torch.tensor([[MARGIN - p + n > 0 for n in row] for p, row in zip(POSITIVE, NEGATIVE, strict=True)])
     assert 0 < violated.sum() < violated.numel()
-    torch.testing.assert_close(torch.autograd.grad(attracted, positive)[0], -violated.sum(1) / 6)
-    torch.testing.assert_close(torch.autograd.grad(repelled, negative)[0], violated / 6)
+    torch.testing.assert_close(torch.autograd.grad(positive_loss, positive)[0], -violated.sum(1) / 6)
+    torch.testing.assert_close(torch.autograd.grad(negative_loss, negative)[0], violated / 6)
 
 
 def test_gradients_of_weights_are_the_violations():

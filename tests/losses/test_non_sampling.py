@@ -52,16 +52,16 @@ def of_triple(scorer, entities, relations, query, entity):
 def double_sum(scorer, entities, relations):
     """Both terms by a loop over queries and entities."""
     target = scorer.margin or 1.0
-    attracted = repelled = 0.0
+    positive_loss = negative_loss = 0.0
     for query, answers in enumerate(ANSWERS):
         for entity in range(len(entities)):
             score = of_triple(scorer, entities, relations, query, entity)
             if entity in answers:
-                attracted = attracted + (target - score) ** 2
+                positive_loss = positive_loss + (target - score) ** 2
             else:
-                repelled = repelled + WEIGHT * score**2
+                negative_loss = negative_loss + WEIGHT * score**2
     count = sum(map(len, ANSWERS))
-    return attracted / count, repelled / count
+    return positive_loss / count, negative_loss / count
 
 
 @pytest.fixture(params=SCORERS.values(), ids=SCORERS)

@@ -33,8 +33,8 @@ def test_loss_is_the_formula(temperature, halved):
 
 def test_weights_of_negatives_are_constants():
     negative = torch.tensor(NEGATIVE, requires_grad=True)
-    _, repelled = SelfAdversarialLoss(temperature=2.0, halved=False).terms(torch.tensor(POSITIVE), negative)
-    (gradient,) = torch.autograd.grad(repelled, negative)
+    _, negative_loss = SelfAdversarialLoss(temperature=2.0, halved=False).terms(torch.tensor(POSITIVE), negative)
+    (gradient,) = torch.autograd.grad(negative_loss, negative)
     fixed = negative.detach()
     # d/ds of -w log s(-s) with w fixed is w s(s)
     torch.testing.assert_close(gradient, (2 * fixed).softmax(1) * fixed.sigmoid() / len(POSITIVE))

@@ -47,16 +47,16 @@ def formula(scorer, world, smoothing):
 @pytest.mark.parametrize("smoothing", [0.0, 0.2, 1.0])
 def test_loss_is_the_formula(scorer, world, smoothing):
     entities, queries = world
-    attracted, repelled = SoftmaxLoss(smoothing).terms(scorer, queries, entities)
-    assert (attracted + repelled).item() == pytest.approx(formula(scorer, world, smoothing), rel=1e-6)
+    positive_loss, negative_loss = SoftmaxLoss(smoothing).terms(scorer, queries, entities)
+    assert (positive_loss + negative_loss).item() == pytest.approx(formula(scorer, world, smoothing), rel=1e-6)
 
 
 def test_terms_are_the_scores_of_the_answers_and_the_normalisers(scorer, world):
     entities, queries = world
-    attracted, _ = SoftmaxLoss().terms(scorer, queries, entities)
+    positive_loss, _ = SoftmaxLoss().terms(scorer, queries, entities)
     scores = scorer.score_all(queries.entity, queries.relation, queries.head_side, entities)
     expected = -sum(scores[query, answer].item() for query, answer in zip(ROW, ANSWER, strict=True)) / len(ROW)
-    assert attracted.item() == pytest.approx(expected, rel=1e-6)
+    assert positive_loss.item() == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.fixture

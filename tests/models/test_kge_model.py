@@ -5,6 +5,7 @@ import torch
 
 from dhns.encoders.attention_fusion import AttentionFusion
 from dhns.encoders.structural import StructuralEncoder
+from dhns.graph.queries import Queries
 from dhns.models.kge_model import KGEModel
 from dhns.scorers.complex import ComplEx
 from dhns.scorers.rotate import RotatE
@@ -21,7 +22,7 @@ def test_distinct_entities_are_encoded_once(model, toy_graph):
     triples, candidates = toy_graph.train[:5], torch.tensor([[0, 0, 1]] * 5)
     encoded_ids, everything = [], model.encoder().joint
     model.encoder.register_forward_pre_hook(lambda _, args: encoded_ids.append(args[0]))
-    encoded, head, tail, candidate = model.encode_batch(triples, candidates)
+    encoded, (head, tail, candidate) = model.encode_distinct(triples[:, 0], triples[:, 2], candidates)
     (ids,) = encoded_ids
     assert len(ids) == len(ids.unique())
     for row, id_ in ((head, triples[:, 0]), (tail, triples[:, 2]), (candidate, candidates)):
@@ -35,7 +36,7 @@ def test_score_of_a_triple_is_its_entry_among_all_entities(model, toy_graph, hea
     h, r, t = toy_graph.train.T
     entity, answer = (t, h) if head_side else (h, t)
     table = model.encoder().joint if cached else None
-    scores = model.score_all(entity, r, torch.full((len(r),), head_side), table)
+    scores = model.score_all(Queries(entity, r, torch.full((len(r),), head_side)), table)
     torch.testing.assert_close(scores.gather(1, answer[:, None])[:, 0], model.score_triples(toy_graph.train))
 
 
@@ -64,7 +65,7 @@ def test_reciprocal_relations_are_vectors_of_their_own(reciprocal, toy_graph):
     torch.testing.assert_close(reciprocal.score_triples(toy_graph.train), as_tails)
     torch.testing.assert_close(reciprocal.score_triples(toy_graph.train, side), torch.where(side, as_heads, as_tails))
     entity, answer = torch.where(side, t, h), torch.where(side, h, t)
-    everything = reciprocal.score_all(entity, r, side)
+    everything = reciprocal.score_all(Queries(entity, r, side))
     torch.testing.assert_close(everything.gather(1, answer[:, None])[:, 0], torch.where(side, as_heads, as_tails))
 
 
@@ -73,9 +74,7 @@ def test_candidates_are_entries_of_the_scores_of_all_entities(is_reciprocal, rec
     model = reciprocal
     if not is_reciprocal:
         model = KGEModel(reciprocal.encoder, reciprocal.scorer, toy_graph.num_relations)
-    h, r, t = toy_graph.train.T
-    side = torch.arange(len(h)) % 3 == 0
-    candidates = torch.randint(12, (len(h), 4), generator=torch.Generator().manual_seed(1))
-    everything = model.score_all(torch.where(side, t, h), r, side)
-    found = model.score_candidates(toy_graph.train, side, candidates)
-    torch.testing.assert_close(found, everything.gather(1, candidates))
+    queries = Queries.of(toy_graph.train, torch.arange(len(toy_graph.train)) % 3 == 0)
+    candidates = torch.randint(12, (len(toy_graph.train), 4), generator=torch.Generator().manual_seed(1))
+    found = model.score_candidates(queries, candidates)
+    torch.testing.assert_close(found, model.score_all(queries).gather(1, candidates))

@@ -23,7 +23,7 @@ class Critic(nn.Module):
         super().__init__()
         self.scores = nn.Parameter(torch.tensor(scores, dtype=torch.float32))
 
-    def score_candidates(self, triples, head_side, candidates):
+    def score_candidates(self, queries, candidates):
         return self.scores[candidates]
 
 
@@ -37,7 +37,7 @@ def make(graph, seed=0, **settings):
 
 def offer(sampler, candidates):
     """Let the sampler draw these candidates ``(B, N C)`` only."""
-    sampler.draw = lambda triples, head_side, count, generator: torch.tensor(candidates)
+    sampler.draw = lambda queries, count, rng: torch.tensor(candidates)
 
 
 def logit(sampler, triple, head_side, candidate):

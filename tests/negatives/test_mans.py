@@ -10,6 +10,7 @@ from dhns.encoders.projected_views import ProjectedViews
 from dhns.encoders.structural import StructuralEncoder
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import Modality
+from dhns.graph.queries import Queries
 from dhns.models.batch import score_negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.mans import MANS
@@ -126,7 +127,7 @@ def test_adapted_share_compares_scores_across_and_within_views(toy_graph, make, 
     sampler = MANS(toy_graph, 7, views=views)
     head_side = torch.arange(len(triples)) % 3 == 0
     drawn = torch.randint(12, (len(triples), 7), generator=stream(0, "drawn"))
-    found = sampler.adapted_share(triples, head_side, drawn, model)
+    found = sampler.adapted_share(Queries.of(triples, head_side), drawn, model)
 
     encoded = model.encode()
     tables = {name: encoded.views[name].tolist() for name in encoded.views}

@@ -14,6 +14,7 @@ from dhns.data.datamodule import TripleDataModule
 from dhns.encoders.structural import StructuralEncoder
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import Modality
+from dhns.graph.queries import Queries
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.cross_modal_attention import Similarity
 from dhns.negatives.mmrns import MMRNS, contrastive_loss
@@ -21,7 +22,7 @@ from dhns.optim.optimization import Optimization
 from dhns.randomness import stream
 from dhns.scorers.rotate import RotatE
 from dhns.scorers.transe import TransE
-from dhns.training.module import LinkPredictionModule
+from dhns.training.build import build_module
 
 ADAM = Optimization(torch.optim.Adam)
 
@@ -194,7 +195,7 @@ def test_other_answers_are_uniform_over_the_known_ones(toy_graph, sampler):
     """``kind of`` leads from 2, 4 and 6 to entity 0; the only tail of 3 is entity 1."""
     draws = 9_000
     asked = torch.tensor([0, 3]).repeat(draws)
-    query = (asked, torch.full_like(asked, 2), asked == 0)
+    query = Queries(asked, torch.full_like(asked, 2), asked == 0)
     found = sampler.another_answer(query, torch.full_like(asked, 11), stream(0, "test")).view(draws, 2)
     shares = (torch.bincount(found[:, 0], minlength=12) / draws).tolist()
     assert {entity for entity, share in enumerate(shares) if share} == {2, 4, 6}
@@ -203,7 +204,7 @@ def test_other_answers_are_uniform_over_the_known_ones(toy_graph, sampler):
 
 
 def test_a_query_without_known_answers_has_the_true_one(toy_graph, sampler):
-    query = (torch.tensor([11]), torch.tensor([2]), torch.tensor([False]))
+    query = Queries(torch.tensor([11]), torch.tensor([2]), torch.tensor([False]))
     assert sampler.another_answer(query, torch.tensor([7]), stream(0, "test")).tolist() == [7]
 
 
@@ -298,7 +299,7 @@ def test_the_weights_gradient_lowers_the_share_of_what_costs_most(toy_graph):
 
 def module_of(graph, *overrides):
     config = OmegaConf.to_container(composed(*overrides), resolve=False)
-    return LinkPredictionModule(config, graph)
+    return build_module(config, graph)
 
 
 def train(module, folder, batches):

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from dhns.errors import InputError
+from dhns.graph.queries import Queries
 from dhns.negatives.nscaching import NSCaching, keep
 from dhns.randomness import stream
 
@@ -19,7 +20,7 @@ class Fixed(nn.Module):
         super().__init__()
         self.scores = torch.tensor(scores, dtype=torch.float32)
 
-    def score_candidates(self, triples, head_side, candidates):
+    def score_candidates(self, queries, candidates):
         return self.scores[candidates]
 
 
@@ -43,8 +44,7 @@ def queries(graph):
 
 
 def row_of(sampler, query):
-    entity, relation, head_side = (torch.tensor([part]) for part in query)
-    return sampler.queries.rows(entity, relation, head_side)[0].item()
+    return sampler.answers.rows(Queries(*(torch.tensor([part]) for part in query)))[0].item()
 
 
 def subset_probability(weights, subset):
@@ -143,7 +143,7 @@ def test_a_refresh_touches_the_queries_of_the_batch_only(toy_graph, sampler):
     }
     before = sampler.cache.clone()
     for step in range(10):
-        sampler.refresh(triples, head_side, stream(0, "test", step), FLAT)
+        sampler.refresh(Queries.of(triples, head_side), stream(0, "test", step), FLAT)
     changed = (sampler.cache != before).any(1).nonzero().flatten().tolist()
     assert set(changed) == touched
 
@@ -165,7 +165,8 @@ def test_queries_that_a_batch_repeats_are_refreshed_once(toy_graph, sampler):
     results = []
     for triples in (kinds[:1], kinds, kinds[[2, 1, 0, 0, 1]]):
         sampler.cache.copy_(start)
-        sampler.refresh(triples, torch.ones(len(triples), dtype=torch.bool), stream(0, "test"), FLAT)
+        heads = Queries.of(triples, torch.ones(len(triples), dtype=torch.bool))
+        sampler.refresh(heads, stream(0, "test"), FLAT)
         results.append(sampler.cache.clone())
     assert not torch.equal(results[0], start)
     assert torch.equal(results[0], results[1])
@@ -178,7 +179,7 @@ def test_caches_fill_with_the_highest_scored_that_are_no_answers(toy_graph, samp
     for step in range(60):
         for head_side in (False, True):
             side = torch.full((len(toy_graph.train),), head_side)
-            sampler.refresh(toy_graph.train, side, stream(0, "test", step, int(head_side)), model)
+            sampler.refresh(Queries.of(toy_graph.train, side), stream(0, "test", step, int(head_side)), model)
     for query, answers in known.items():
         best = sorted(set(range(12)) - answers)[-4:]
         assert sorted(sampler.cache[row_of(sampler, query)].tolist()) == best

@@ -21,7 +21,7 @@ from dhns.scorers.complex import ComplEx
 from dhns.scorers.distmult import DistMult
 from dhns.scorers.rotate import RotatE
 from dhns.scorers.transe import TransE
-from dhns.training.module import LinkPredictionModule
+from dhns.training.build import build_module
 
 ENTITIES = 6
 NO_MODEL = None  # these look at no model
@@ -67,7 +67,7 @@ def make(request, toy_graph):
 
     def module(**settings):
         config = configured_by(request.param)
-        return LinkPredictionModule(OmegaConf.to_container(config, resolve=False) | settings, toy_graph).train()
+        return build_module(OmegaConf.to_container(config, resolve=False) | settings, toy_graph).train()
 
     return module
 

@@ -10,6 +10,7 @@ import dhns.negatives.links as links
 import dhns.negatives.neighbourhoods as module
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
+from dhns.graph.queries import Queries
 from dhns.negatives.neighbourhoods import Neighbourhoods
 from dhns.negatives.sans import SANS
 from dhns.randomness import stream
@@ -52,7 +53,8 @@ def rows(table):
 def many(sampler, triple, head_side, count, times=4000):
     """``(times, count)`` draws for one positive."""
     triples = torch.tensor([triple]).expand(times, 3)
-    return sampler.draw(triples, torch.full((times,), head_side), count, stream(0, "test"))
+    queries = Queries.of(triples, torch.full((times,), head_side))
+    return sampler.draw(queries, count, stream(0, "test"))
 
 
 def assert_uniform(draws, over):

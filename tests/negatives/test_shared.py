@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from builders import small_model
+from dhns.graph.queries import Queries
 from dhns.models.batch import Negatives, score_negatives
 from dhns.negatives.shared import SharedSampler
 from dhns.randomness import stream
@@ -48,8 +49,9 @@ def test_every_entity_is_drawn_equally_often(toy_graph, batch):
 @pytest.mark.parametrize("scorer", [RotatE, ComplEx])
 def test_scores_are_those_of_negatives_of_their_own(toy_graph, batch, scorer):
     model = small_model(toy_graph, scorer(3))
-    shared = Negatives(torch.tensor([[1, 6, 6, 2]]), torch.tensor([False, True, True, False, True]))
-    own = Negatives(shared.entity.expand(len(batch), -1), shared.head_side)
+    queries = Queries.of(batch, torch.tensor([False, True, True, False, True]))
+    shared = Negatives(queries, torch.tensor([[1, 6, 6, 2]]))
+    own = Negatives(queries, shared.entity.expand(len(batch), -1))
     _, positive, negative = score_negatives(model, batch, shared)
     _, same_positive, same_negative = score_negatives(model, batch, own)
     torch.testing.assert_close(positive, same_positive)

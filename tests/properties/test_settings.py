@@ -17,8 +17,8 @@ from dhns.errors import InputError
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.splits import split_keeping_support
 from dhns.resources import conf_dir
+from dhns.training.build import build_module
 from dhns.training.check import check_settings
-from dhns.training.module import LinkPredictionModule
 from properties.counting import counted
 
 few = settings(
@@ -61,7 +61,7 @@ def test_settings_make_a_module_or_are_refused(toy_graph, choices, numbers):
     try:
         config = composed(*overrides)
         check_settings(config)
-        module = LinkPredictionModule(OmegaConf.to_container(config, resolve=False), toy_graph)
+        module = build_module(OmegaConf.to_container(config, resolve=False), toy_graph)
     except (InputError, HydraException, OmegaConfBaseException):
         return
     assert config_hash(config) == config_hash(OmegaConf.create(OmegaConf.to_container(config, resolve=False)))

@@ -7,6 +7,7 @@ from dhns.errors import InputError
 from dhns.graph.cardinality import relation_category
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
+from dhns.graph.queries import Queries
 from dhns.ranking.baseline import RelationFrequency
 from dhns.ranking.evaluation import queries_per_chunk, rank_batch, rank_triples
 from dhns.ranking.metric import LinkPredictionMetric
@@ -44,7 +45,8 @@ class Table:
         self.dtype = dtype
         self.batches = []
 
-    def all(self, entity, relation, head_side):
+    def all(self, queries):
+        entity, relation, head_side = queries
         self.batches.append(head_side)
         tails, heads = self.scores[entity, relation], self.scores[:, relation, entity].T
         return torch.where(head_side[:, None], heads, tails).to(self.dtype)
@@ -120,8 +122,8 @@ def test_autocast_is_off_while_scoring(graph, known):
     weights = torch.randn(ENTITIES, 16, generator=torch.Generator().manual_seed(0))
     seen = []
 
-    def score_all(entity, relation, head_side):
-        scores = weights[entity] @ weights.T
+    def score_all(queries):
+        scores = weights[queries.entity] @ weights.T
         seen.append(scores.dtype)
         return scores
 
@@ -136,8 +138,9 @@ def test_autocast_is_off_while_scoring(graph, known):
 def test_non_finite_scores_name_the_triple(graph, known, metric, bad, asked):
     table = Table()
 
-    def score_all(entity, relation, head_side):
-        scores = table.all(entity, relation, head_side)
+    def score_all(queries):
+        entity, relation, _ = queries
+        scores = table.all(queries)
         if len(table.batches) == (4 if asked == "head" else 3):  # the second chunk, tails asked before heads
             head, asked_relation, tail = graph.test[7]
             scores[(entity == (tail if asked == "head" else head)) & (relation == asked_relation), 3] = bad
@@ -154,8 +157,8 @@ def test_non_finite_scores_name_the_triple(graph, known, metric, bad, asked):
 def test_two_scoring_paths_that_disagree_stop_the_ranking(graph, known, metric, wrong_side):
     table = Table()
 
-    def score_all(entity, relation, head_side):
-        return table.all(entity, relation, head_side) + 0.01 * (head_side == wrong_side)[:, None]
+    def score_all(queries):
+        return table.all(queries) + 0.01 * (queries.head_side == wrong_side)[:, None]
 
     with pytest.raises(RuntimeError, match="ranks would be wrong"):
         rank_triples(score_all, graph.test, known, metric, score_triples=lambda t, _: table.triples(t))
@@ -172,8 +175,8 @@ def test_chunks_fit_the_memory_given():
 
 def test_the_baseline_scores_by_training_counts(graph, known, metric):
     baseline = RelationFrequency(graph)
-    entity, relation = torch.tensor([0, 9, 5]), torch.tensor([1, 3, 1])
-    scores = baseline(entity, relation, torch.tensor([False, True, True]))
+    queries = Queries(torch.tensor([0, 9, 5]), torch.tensor([1, 3, 1]), torch.tensor([False, True, True]))
+    scores = baseline(queries)
     train = graph.train.tolist()
     for e in range(ENTITIES):
         assert scores[0, e] == sum(r == 1 and t == e for _, r, t in train)
@@ -189,9 +192,9 @@ def test_a_query_of_several_answers_is_scored_once(graph, known):
     heads, table = torch.zeros(len(triples), dtype=torch.bool), Table()
     asked = []
 
-    def score_all(entity, relation, head_side):
-        asked.extend(zip(entity.tolist(), relation.tolist(), head_side.tolist(), strict=True))
-        return table.all(entity, relation, head_side)
+    def score_all(queries):
+        asked.extend(zip(*(part.tolist() for part in queries), strict=True))
+        return table.all(queries)
 
     together = rank_batch(score_all, triples, heads, known)
     assert len(asked) == len(set(asked)) < len(triples)

@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from builders import composed
 from dhns.data.datamodule import TripleDataModule
-from dhns.training.module import LinkPredictionModule
+from dhns.training.build import build_module
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def make_module(toy_graph, make_config):
 
     def make(*overrides):
         config = OmegaConf.to_container(make_config(*overrides), resolve=False)
-        return LinkPredictionModule(config, toy_graph)
+        return build_module(config, toy_graph)
 
     return make
 

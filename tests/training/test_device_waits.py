@@ -102,9 +102,9 @@ def test_samplers_wait_where_they_must(waits, negatives, expected):
 
 
 def test_a_batch_of_few_entities_waits_for_their_number(waits):
-    assert set(waits("diffheg=none")) == {"encode_batch: _unique2"}
+    assert set(waits("diffheg=none")) == {"encode_distinct: _unique2"}
 
 
 @pytest.mark.usefixtures("names_all")
 def test_all_entities_wait_for_the_number_of_queries(waits):
-    assert waits("model=complex_n3") == {"embed_queries: _unique2": 2}
+    assert waits("model=complex_n3") == {"distinct: _unique2": 2}

@@ -11,6 +11,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from commands.shell import only_result, refused, succeed
 from dhns.data.datamodule import TripleDataModule
 from dhns.errors import InputError
+from dhns.graph.queries import Queries
 from dhns.models.batch import Negatives
 from dhns.negatives.sampler import NegativeSampler
 from dhns.training.checkpoint import read_checkpoint
@@ -33,7 +34,8 @@ class Everyone(NegativeSampler):
     """Draws nothing: all entities are negatives of every positive, heads of every second entity."""
 
     def forward(self, triples, step, generator, model):
-        return Negatives(torch.arange(12).expand(len(triples), -1), triples[:, 0] % 2 == 0)
+        queries = Queries.of(triples, triples[:, 0] % 2 == 0)
+        return Negatives(queries, torch.arange(12).expand(len(triples), -1))
 
 
 @pytest.mark.parametrize("error", [InputError("the learning rate is -1"), KeyError("a mistake")], ids=repr)

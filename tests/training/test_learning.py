@@ -10,8 +10,8 @@ from builders import composed
 from dhns.data.datamodule import TripleDataModule
 from dhns.graph.load import load_graph
 from dhns.resources import conf_dir
+from dhns.training.build import build_module
 from dhns.training.evaluation import rank_split
-from dhns.training.module import LinkPredictionModule
 
 FOLDER = conf_dir() / "experiment"
 ROWS = sorted(path.stem for path in (FOLDER / "table2" / "world_flags").glob("*.yaml"))
@@ -42,7 +42,7 @@ def learn(tmp_path, *overrides):
     config = composed("scorer.dim=32", "data.batch_size=256", f"trainer.max_epochs={EPOCHS}", *overrides)
     if "_target_" in config.negatives:
         config.negatives.num_negatives = 16
-    module = LinkPredictionModule(OmegaConf.to_container(config, resolve=False), embedded_graph())
+    module = build_module(OmegaConf.to_container(config, resolve=False), embedded_graph())
     before, losses = rank_split(module, "valid")[0]["mrr"], Losses()
     module.train()
     trainer = pl.Trainer(

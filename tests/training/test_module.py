@@ -11,6 +11,7 @@ import torch
 
 from dhns.errors import InputError
 from dhns.generators.gaussian import GaussianNegatives
+from dhns.graph.queries import Queries
 from dhns.models.batch import Negatives, score_negatives
 from dhns.negatives.sampler import NegativeSampler
 from dhns.optim.optimization import Optimization
@@ -345,7 +346,9 @@ def test_ablations_draw_the_same_batches_and_negatives(make_module, fit):
     for ablation in ("none", "no_diffheg", "gaussian"):
         module = make_module(f"ablation={ablation}")
         seen = draws[ablation] = []
-        module.sampler.register_forward_hook(lambda _, args, output, seen=seen: seen.extend([args[0], *output[:2]]))
+        module.sampler.register_forward_hook(
+            lambda _, args, output, seen=seen: seen.extend([args[0], output.entity, output.head_side])
+        )
         fit(module, max_epochs=2, limit_val_batches=0)
     assert not torch.equal(draws["none"][0], draws["none"][9]), "each epoch has an order of its own"
     assert len(draws["none"]) == 2 * 3 * 3  # epochs, batches, and of each the triples, the entities and the sides
@@ -373,9 +376,8 @@ def test_validation_is_the_filtered_mean_reciprocal_rank(make_module, fit):
 
 def test_score_all_is_that_of_the_model(make_module):
     module = make_module()
-    h, r, _ = module.graph.valid.T
-    side = torch.tensor([False, True, False])
-    torch.testing.assert_close(module.score_all(h, r, side), module.model.score_all(h, r, side))
+    queries = Queries.of(module.graph.valid, torch.tensor([False, True, False]))
+    torch.testing.assert_close(module.score_all(queries), module.model.score_all(queries))
 
 
 @pytest.mark.parametrize("encoder", ["structural", "attention_fusion"])
@@ -441,10 +443,10 @@ class LearningSampler(NegativeSampler):
 
     def forward(self, triples, step, generator, model):
         entity = torch.ones(len(triples), 1, dtype=torch.long)
-        side = torch.zeros(len(triples), dtype=torch.bool)
+        queries = Queries.of(triples, torch.zeros(len(triples), dtype=torch.bool))
         if self.own_loss:
-            return Negatives(entity, side, loss=self.number.square())
-        return Negatives(entity, side, weight=self.number.expand(len(triples), 1))
+            return Negatives(queries, entity, loss=self.number.square())
+        return Negatives(queries, entity, weight=self.number.expand(len(triples), 1))
 
 
 @pytest.mark.parametrize("own_loss", [True, False])
@@ -466,7 +468,9 @@ def test_a_sampler_that_learns_has_an_optimizer_of_its_own(make_module, step, ow
 def test_lazy_adam_gets_gradients_of_the_named_entities_only(make_module, toy_graph):
     module = make_module("model=complex", "optimization=lazy_adam")
     triples, drawn = toy_graph.train[:1], torch.tensor([[3, 7]])
-    _, positive, negative = score_negatives(module.model, triples, Negatives(drawn, torch.tensor([False])))
+    _, positive, negative = score_negatives(
+        module.model, triples, Negatives(Queries.of(triples, torch.tensor([False])), drawn)
+    )
     (positive.sum() + negative.sum()).backward()
     gradient = module.model.encoder.structure.grad
     assert gradient.is_sparse

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dhns.encoders.attention_fusion import AttentionFusion
+from dhns.graph.queries import Queries
 from dhns.models.batch import Negatives, embed_queries, score_negatives
 from dhns.models.kge_model import KGEModel
 from dhns.scorers.complex import ComplEx
@@ -28,7 +29,7 @@ def triples(toy_graph):
 
 def test_sampled_negatives_are_scored_as_triples(model, triples):
     entity = torch.tensor([[1, 2], [3, 3], [0, 5], [7, 8]])
-    _, positive, negatives = score_negatives(model, triples, Negatives(entity, SIDES))
+    _, positive, negatives = score_negatives(model, triples, Negatives(Queries.of(triples, SIDES), entity))
     torch.testing.assert_close(positive, model.score_triples(triples, SIDES))
     for column in range(2):
         corrupted = triples.clone()
@@ -43,7 +44,9 @@ def test_a_replaced_view_comes_from_another_entity(toy_graph, triples):
     model = KGEModel(AttentionFusion(toy_graph, scorer), scorer, toy_graph.num_relations).double()
     entity = torch.where(SIDES, triples[:, 0], triples[:, 2])[:, None]  # the true ones: only their texts are replaced
     texts = torch.tensor([[3], [4], [9], [1]])
-    found = score_negatives(model, triples, Negatives(entity, SIDES, views={"textual": texts}))[2][:, 0]
+    found = score_negatives(model, triples, Negatives(Queries.of(triples, SIDES), entity, views={"textual": texts}))[2][
+        :, 0
+    ]
     for row, (head_side, text) in enumerate(zip(SIDES.tolist(), texts[:, 0].tolist(), strict=True)):
         replaced = int(entity[row])
         encoded = model.encode()
@@ -78,5 +81,7 @@ def test_a_graph_of_one_modality_has_views_to_replace_too(toy_graph, triples):
     scorer = RotatE(2)
     model = KGEModel(AttentionFusion(graph, scorer), scorer, graph.num_relations)
     own = torch.where(SIDES, triples[:, 0], triples[:, 2])[:, None]
-    _, same, own_again = score_negatives(model, triples, Negatives(own, SIDES, views={"textual": own}))
+    _, same, own_again = score_negatives(
+        model, triples, Negatives(Queries.of(triples, SIDES), own, views={"textual": own})
+    )
     torch.testing.assert_close(own_again[:, 0], same)

@@ -13,6 +13,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 from dhns.data.shard import WHOLE, Shard
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.queries import Queries
 from dhns.randomness import stream
 from dhns.ranking.evaluation import queries_per_chunk
 
@@ -67,11 +68,10 @@ class SidedTriples(Dataset[tuple[Tensor, Tensor]]):
     """
 
     def __init__(self, graph: KnowledgeGraph) -> None:
-        head, relation, tail = graph.train.unbind(1)
-        key = torch.cat([head, tail + graph.num_entities]) * graph.num_relations + relation.repeat(2)
-        key, order = key.sort(stable=True)
+        queries, _ = Queries.both_sides(graph.train)
+        key, order = queries.key(graph.num_entities, graph.num_relations).sort(stable=True)
         self.triples = graph.train.repeat(2, 1)[order]
-        self.head_side = order >= len(graph.train)
+        self.head_side = queries.head_side[order]
         lengths = torch.unique_consecutive(key, return_counts=True)[1]
         self.offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
 

@@ -80,25 +80,25 @@ class ModalityAdversary(NegativeGenerator):
         scored_as_by_the_model = HardnessAdaptiveLoss("fused", corrupt_both=True)
         self._score = partial(scored_as_by_the_model.score, encoder=encoder, scorer=scorer)
 
-    def loss(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor:
+    def loss(self, positives: EmbeddedPositives, rng: torch.Generator) -> Tensor:
         """``-log s(score)`` of fake triples, averaged over their kinds, levels and positives."""
         positives = positives.first(self.rows).detach()
-        fakes = self._fakes(positives, self.sample(positives, generator))
+        fakes = self._fakes(positives, self.sample(positives, rng))
         return softplus(-self._score(fakes).score).mean()
 
-    def sample(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor:
+    def sample(self, positives: EmbeddedPositives, rng: torch.Generator) -> Tensor:
         structure = positives.replaced((STRUCTURE,)).detach().expand(len(self.levels), -1, -1, -1)
         shape = (*structure.shape[:-1], self.noise_width)
         views = [structure]
         for network in self.networks.values():
-            noise = torch.randn(shape, generator=generator, device=structure.device)
+            noise = torch.randn(shape, generator=rng, device=structure.device)
             views.append(network(torch.cat([noise, structure], dim=-1)))
         return torch.stack(views)
 
-    def generate(self, positives: EmbeddedPositives, generator: torch.Generator) -> GeneratedNegatives:
+    def generate(self, positives: EmbeddedPositives, rng: torch.Generator) -> GeneratedNegatives:
         positives = positives.first(self.rows)
         with torch.no_grad():
-            return self._fakes(positives, self.sample(positives, generator))
+            return self._fakes(positives, self.sample(positives, rng))
 
     def _fakes(self, positives: EmbeddedPositives, samples: Tensor) -> GeneratedNegatives:
         """Samples ``(V, L, 2, B, D)`` as negatives, all of whose views are there."""

@@ -36,12 +36,12 @@ class GaussianNegatives(NegativeGenerator):
         self.levels = tuple(levels)
         self.rows = rows
 
-    def loss(self, positives: EmbeddedPositives, generator: torch.Generator) -> None:
+    def loss(self, positives: EmbeddedPositives, rng: torch.Generator) -> None:
         return None
 
-    def sample(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor:
+    def sample(self, positives: EmbeddedPositives, rng: torch.Generator) -> Tensor:
         true = positives.replaced(self.view_names)
         shape = (len(self.view_names), len(self.levels), *true.shape[1:])
-        direction = normalize(torch.randn(shape, generator=generator, device=true.device), dim=-1)
+        direction = normalize(torch.randn(shape, generator=rng, device=true.device), dim=-1)
         noise: Tensor = direction * true.norm(dim=-1, keepdim=True)[:, None]
         return noise

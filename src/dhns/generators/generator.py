@@ -43,18 +43,18 @@ class NegativeGenerator(nn.Module, ABC):
     detach_inputs: bool = True
 
     @abstractmethod
-    def loss(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor | None:
+    def loss(self, positives: EmbeddedPositives, rng: torch.Generator) -> Tensor | None:
         """The generator's own loss, or None if it has nothing to learn."""
 
     @abstractmethod
-    def sample(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor:
+    def sample(self, positives: EmbeddedPositives, rng: torch.Generator) -> Tensor:
         """``(V, L, 2, B, D)`` embeddings in the place of tails (side 0) and heads (side 1); called without autograd."""
 
-    def generate(self, positives: EmbeddedPositives, generator: torch.Generator) -> GeneratedNegatives:
+    def generate(self, positives: EmbeddedPositives, rng: torch.Generator) -> GeneratedNegatives:
         """Negatives for the first ``rows`` positives: constants, but their positives keep their gradients."""
         positives = positives.first(self.rows)
         with torch.no_grad():
-            samples = self.sample(positives, generator)
+            samples = self.sample(positives, rng)
         return GeneratedNegatives(
             positives,
             dict(zip(self.view_names, samples, strict=True)),

@@ -113,19 +113,19 @@ class HardnessAdaptiveLoss(nn.Module):
         )
         penalty = softplus(scores.score + shift[:, None, None]) * scores.weight
         negative = weight * penalty.sum((1, 2)) / scores.weight.sum()
-        attracted = softplus(
+        positive_loss = softplus(
             -(positive + (shift[:, None] if self.margin_on_positive else torch.zeros_like(shift)[:, None]))
         )
         counted = weight if self.weight_positive else (weight > 0).to(weight.dtype)
         scale = self.scale / max(1, sum(level.weight > 0 for level in levels))
-        return scale * counted * attracted.mean(1), scale * negative
+        return scale * counted * positive_loss.mean(1), scale * negative
 
     def forward(
         self, positive: Tensor, scores: GeneratedScores, levels: tuple[HardnessLevel, ...], scorer: Scorer
     ) -> Tensor:
         """The sum of all terms."""
-        attracted, repelled = self.terms(positive, scores, levels, scorer)
-        return (attracted + repelled).sum()
+        positive_loss, negative_loss = self.terms(positive, scores, levels, scorer)
+        return (positive_loss + negative_loss).sum()
 
 
 @torch.no_grad()

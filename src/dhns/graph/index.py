@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from dhns.graph.queries import Queries
+
 
 class KnownAnswers(nn.Module):
     """For each query the sorted entities that complete a known triple.
 
-    A query is ``(entity, relation, head_side)``: the known entity, the relation, and whether the *head* is asked for.
     The answers of all queries lie in one array, addressed by sorted query keys (compressed sparse rows), so that a
     batch of look-ups is two binary searches and no Python loop. Memory: 32 bytes per distinct triple and side.
 
@@ -26,10 +27,8 @@ class KnownAnswers(nn.Module):
         super().__init__()
         self.num_entities = num_entities
         self.num_relations = num_relations
-        head, relation, tail = triples.unbind(1)
-        side = torch.zeros_like(head, dtype=torch.bool)
-        queries = torch.cat([self._key(head, relation, side), self._key(tail, relation, ~side)])
-        pairs = torch.unique(queries * num_entities + torch.cat([tail, head]))
+        queries, answer = Queries.both_sides(triples)
+        pairs = torch.unique(queries.key(num_entities, num_relations) * num_entities + answer)
         keys, counts = torch.unique_consecutive(pairs // num_entities, return_counts=True)
         offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         answers = pairs % num_entities
@@ -44,57 +43,47 @@ class KnownAnswers(nn.Module):
         }.items():
             self.register_buffer(name, value, persistent=False)
 
-    def _key(self, entity: Tensor, relation: Tensor, head_side: Tensor) -> Tensor:
-        return (head_side.long() * self.num_entities + entity) * self.num_relations + relation
-
-    def rows(self, entity: Tensor, relation: Tensor, head_side: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def rows(self, queries: Queries) -> tuple[Tensor, Tensor, Tensor]:
         """Row, start and length in ``answers`` of each query, all ``(batch,)``; length 0 where nothing is known."""
         if len(self.keys) == 0:
-            zero = torch.zeros_like(entity)
+            zero = torch.zeros_like(queries.entity)
             return zero, zero, zero
-        key = self._key(entity, relation, head_side)
+        key = queries.key(self.num_entities, self.num_relations)
         row = torch.searchsorted(self.keys, key).clamp(max=len(self.keys) - 1)
         length = torch.where(self.keys[row] == key, self.offsets[row + 1] - self.offsets[row], 0)
         return row, self.offsets[row], length
 
-    def lookup(self, entity: Tensor, relation: Tensor, head_side: Tensor) -> tuple[Tensor, Tensor]:
+    def lookup(self, queries: Queries) -> tuple[Tensor, Tensor]:
         """All known answers of a batch of queries.
 
         Returns:
             ``(known,)`` index of the query in the batch and ``(known,)`` entity id, query by query, ids ascending.
         """
-        _, start, length = self.rows(entity, relation, head_side)
-        query = torch.arange(len(entity), device=entity.device).repeat_interleave(length)
+        _, start, length = self.rows(queries)
+        query = torch.arange(len(length), device=length.device).repeat_interleave(length)
         first = length.cumsum(0) - length
-        position = torch.arange(len(query), device=entity.device) - first[query]
+        position = torch.arange(len(query), device=query.device) - first[query]
         return query, self.answers[start[query] + position]
 
-    def among(self, entity: Tensor, relation: Tensor, head_side: Tensor, candidates: Tensor) -> Tensor:
+    def among(self, queries: Queries, candidates: Tensor) -> Tensor:
         """``(batch, N)`` bool: which of the ``candidates`` ``(N,)`` are known answers of each query."""
-        query, answer = self.lookup(entity, relation, head_side)
+        query, answer = self.lookup(queries)
         distinct, column = torch.unique(candidates, return_inverse=True)
         place = torch.searchsorted(distinct, answer).clamp(max=len(distinct) - 1)
         found = distinct[place] == answer
-        known = torch.zeros(len(entity), len(distinct), dtype=torch.bool, device=entity.device)
+        known = torch.zeros(len(queries.entity), len(distinct), dtype=torch.bool, device=candidates.device)
         known[query[found], place[found]] = True
         return known[:, column]
 
-    def sample_unknown(
-        self,
-        entity: Tensor,
-        relation: Tensor,
-        head_side: Tensor,
-        count: int,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
+    def sample_unknown(self, queries: Queries, count: int, rng: torch.Generator | None = None) -> Tensor:
         """Entities drawn uniformly, with replacement, from those that are *not* known answers: ``(batch, count)``.
 
         Exact and without rejection: a uniform rank among the unknown entities is shifted by the number of known answers
         below it. A query that every entity answers falls back to all entities, as nothing unknown exists.
         """
-        row, _, length = self.rows(entity, relation, head_side)
+        row, _, length = self.rows(queries)
         length = torch.where(length < self.num_entities, length, 0)
-        draw = torch.rand(len(entity), count, generator=generator, device=entity.device, dtype=torch.float64)
+        draw = torch.rand(len(row), count, generator=rng, device=row.device, dtype=torch.float64)
         rank = (draw * (self.num_entities - length)[:, None]).long()
         if len(self.keys) == 0:
             return rank

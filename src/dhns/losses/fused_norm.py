@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from dhns.losses.regularizer import sum_of_powers
+from dhns.graph.queries import Queries
+from dhns.losses.regularizer import Regularizer, sum_of_powers
 from dhns.models.kge_model import KGEModel
 from dhns.ranges import NotNegative, Positive
 
 
-class FusedPowerNorm(nn.Module):
+class FusedPowerNorm(Regularizer):
     """``weight * (sum |heads|^p + sum |relations|^p + sum |tails|^p)`` of a step's triples, averaged over them.
 
     Entities are penalised as the encoder fuses them, not as their structure alone, so that projections of features are
@@ -26,9 +27,8 @@ class FusedPowerNorm(nn.Module):
         self.weight, self.p = weight, p
 
     def forward(self, model: KGEModel, triples: Tensor, head_side: Tensor) -> Tensor:
-        """The penalty for a step on triples ``(B, 3)``, asked for the sides ``(B,)``."""
         size = model.scorer.magnitudes
-        encoded, head, tail, _ = model.encode_batch(triples, triples[:, :0])
+        encoded, (head, tail) = model.encode_distinct(triples[:, 0], triples[:, 2])
         entities = size(encoded.joint)
-        relations = size(model.relations[model.relation_rows(triples[:, 1], head_side)])
+        relations = size(model.relations[model.relation_rows(Queries.of(triples, head_side))])
         return self.weight * sum_of_powers([entities[head], relations, entities[tail]], self.p) / len(triples)

@@ -25,8 +25,8 @@ class SampledLoss(nn.Module, ABC):
 
     def forward(self, positive: Tensor, negative: Tensor, weight: Tensor | None = None) -> Tensor:
         """The sum of both terms."""
-        attracted, repelled = self.terms(positive, negative, weight)
-        return attracted + repelled
+        positive_loss, negative_loss = self.terms(positive, negative, weight)
+        return positive_loss + negative_loss
 
 
 class AllEntityLoss(nn.Module, ABC):

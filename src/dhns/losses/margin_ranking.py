@@ -23,7 +23,7 @@ class MarginRankingLoss(SampledLoss):
         self.margin = margin
 
     def terms(self, positive: Tensor, negative: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        attracted, repelled = -positive[:, None], self.margin + negative
-        violated = (attracted + repelled).detach() > 0
+        positive_loss, negative_loss = -positive[:, None], self.margin + negative
+        violated = (positive_loss + negative_loss).detach() > 0
         share = violated.to(negative.dtype) if weight is None else violated * weight
-        return (share * attracted).mean(), (share * repelled).mean()
+        return (share * positive_loss).mean(), (share * negative_loss).mean()

@@ -38,6 +38,6 @@ class NonSamplingLoss(AllEntityLoss):
             query, table = scorer.factors(query, table)
             known = (query[queries.row] * table[queries.answer]).sum(1)
             everything = ((query.T @ query) * (table.T @ table)).sum()
-            attracted = (known - (scorer.margin or 1.0)).square().mean()
-            repelled = everything / len(known) - known.square().mean()
-        return attracted, self.negative_weight * repelled
+            positive_loss = (known - (scorer.margin or 1.0)).square().mean()
+            negative_loss = everything / len(known) - known.square().mean()
+        return positive_loss, self.negative_weight * negative_loss

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Literal
 
 from torch import Tensor, nn
 
+from dhns.graph.queries import Queries
 from dhns.models.kge_model import KGEModel
 from dhns.ranges import NotNegative, Positive
 
 
-class PowerNorm(nn.Module):
+class Regularizer(nn.Module, ABC):
+    """A penalty that a step adds to the loss of the model."""
+
+    @abstractmethod
+    def forward(self, model: KGEModel, triples: Tensor, head_side: Tensor) -> Tensor:
+        """The penalty for a step on triples ``(B, 3)``, asked for the sides ``(B,)``."""
+
+
+class PowerNorm(Regularizer):
     """``weight * (sum |entities|^p + sum |relations|^p)``; with p = 3 the nuclear 3-norm of Lacroix et al. (ICML 2018).
 
     The numbers whose size is taken are the scorer's: moduli for complex vectors.
@@ -28,12 +38,11 @@ class PowerNorm(nn.Module):
         self.weight, self.p, self.rows = weight, p, rows
 
     def forward(self, model: KGEModel, triples: Tensor, head_side: Tensor) -> Tensor:
-        """The penalty for a step on triples ``(B, 3)``, asked for the sides ``(B,)``."""
         size = model.scorer.magnitudes
         if self.rows == "all":
             return self.weight * sum_of_powers([size(model.encoder.structure), size(model.relations)], self.p)
         ends, _ = model.encoder.structural_view(triples[:, [0, 2]].flatten())
-        relations = model.relations[model.relation_rows(triples[:, 1], head_side)]
+        relations = model.relations[model.relation_rows(Queries.of(triples, head_side))]
         return self.weight * sum_of_powers([size(ends), size(relations)], self.p) / len(triples)
 
 

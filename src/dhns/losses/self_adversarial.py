@@ -27,7 +27,7 @@ class SelfAdversarialLoss(SampledLoss):
     def terms(self, positive: Tensor, negative: Tensor, weight: Tensor | None = None) -> tuple[Tensor, Tensor]:
         penalty = softplus(negative) if weight is None else weight * softplus(negative)
         if self.temperature is None:
-            repelled = penalty.mean(-1)
+            negative_loss = penalty.mean(-1)
         else:
-            repelled = ((self.temperature * negative).detach().softmax(-1) * penalty).sum(-1)
-        return self.scale * softplus(-positive).mean(), self.scale * repelled.mean()
+            negative_loss = ((self.temperature * negative).detach().softmax(-1) * penalty).sum(-1)
+        return self.scale * softplus(-positive).mean(), self.scale * negative_loss.mean()

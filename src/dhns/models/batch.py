@@ -11,25 +11,31 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from dhns.encoders.encoder import Encoded
+from dhns.graph.queries import Queries, answers
 from dhns.models.kge_model import KGEModel
 
 
 class Negatives(NamedTuple):
-    """N corrupted triples for each of B positives; all of one positive are corrupted on the same side.
+    """N wrong answers to a query of each of B positives.
 
     Attributes:
-        entity: ``(B, N)`` ids that replace the head or the tail; ``(1, N)`` where all positives share them.
-        head_side: ``(B,)`` bool, true where the head is replaced.
+        queries: B; which side of a positive is corrupted.
+        entity: ``(B, N)`` ids that replace the answer; ``(1, N)`` where all positives share them.
         views: ``(B, N)`` ids by view name, for views that come from another entity than ``entity``.
         weight: ``(B, N)`` factors of the negatives' terms in the loss; their gradients train the sampler.
         loss: the sampler's own loss, which must not reach the model: what it takes from the model is detached.
     """
 
+    queries: Queries
     entity: Tensor
-    head_side: Tensor
     views: Mapping[str, Tensor] | None = None
     weight: Tensor | None = None
     loss: Tensor | None = None
+
+    @property
+    def head_side(self) -> Tensor:
+        """``(B,)`` bool, true where the head is replaced."""
+        return self.queries.head_side
 
 
 @dataclass(frozen=True)
@@ -79,12 +85,12 @@ class EmbeddedPositives:
 
 
 class EmbeddedQueries(NamedTuple):
-    """Q distinct queries of a batch of B positives, embedded.
+    """Q distinct queries of a batch of B positives, as `KGEModel.embed` makes them.
 
     Attributes:
         entity: ``(Q, J)`` embeddings of the known entities.
         relation: ``(Q, R')``.
-        head_side: ``(Q,)`` bool, as the scorer sees it.
+        head_side: ``(Q,)`` bool.
         row: ``(B,)`` the query that each positive answers.
         answer: ``(B,)`` the entity that it answers with.
     """
@@ -123,18 +129,14 @@ def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> t
     Returns:
         The batch, and the scores of its positives ``(B,)`` and of their negatives ``(B, N)``.
     """
-    relations = model.relation_table()
-    drawn = [negatives.entity, *(negatives.views or {}).values()]
-    encoded, head, tail, rows = model.encode_batch(triples, torch.cat(drawn, dim=1), relations)
-    candidates, *replaced = rows.chunk(len(drawn), dim=1)
-    head_side, sides = negatives.head_side, model.sides(negatives.head_side)
-    observed, answer = torch.where(head_side, tail, head), torch.where(head_side, head, tail)[:, None]
-    query = (
-        embedding(observed, encoded.joint),
-        embedding(model.relation_rows(triples[:, 1], head_side), relations),
-        sides,
+    relations, head_side = model.relation_table(), negatives.head_side
+    drawn = (negatives.entity, *(negatives.views or {}).values())
+    encoded, (head, tail, candidates, *lent) = model.encode_distinct(
+        triples[:, 0], triples[:, 2], *drawn, relations=relations
     )
-    score = model.scorer.score_candidates
+    rows = torch.stack([head, triples[:, 1], tail], dim=1)
+    query = model.embed(Queries.of(rows, head_side), encoded.joint, relations)
+    answer, score = answers(rows, head_side)[:, None], model.scorer.score_candidates
     if len(negatives.entity) < len(triples):  # shared by all
         positive = score(*query, encoded.joint, answer).squeeze(1)
         negative = model.scorer.score_all(*query, embedding(candidates[0], encoded.joint))
@@ -143,14 +145,14 @@ def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> t
         positive, negative = both[:, 0], both[:, 1:]
     else:
         positive = score(*query, encoded.joint, answer).squeeze(1)
-        source = dict.fromkeys(encoded.views, candidates) | dict(zip(negatives.views, replaced, strict=True))
+        source = dict.fromkeys(encoded.views, candidates) | dict(zip(negatives.views, lent, strict=True))
         mixed = model.encoder.fuse(
             {name: view[source[name]] for name, view in encoded.views.items()},
             {name: mask[source[name]] for name, mask in encoded.present.items()},
         )
         own = torch.arange(candidates.numel(), device=candidates.device).view_as(candidates)
         negative = score(*query, mixed.flatten(0, 1), own)
-    return EmbeddedBatch(encoded, relations, torch.stack([head, triples[:, 1], tail], dim=1)), positive, negative
+    return EmbeddedBatch(encoded, relations, rows), positive, negative
 
 
 def embed_queries(model: KGEModel, triples: Tensor, head_side: Tensor) -> tuple[EmbeddedBatch, EmbeddedQueries]:
@@ -166,12 +168,6 @@ def embed_queries(model: KGEModel, triples: Tensor, head_side: Tensor) -> tuple[
     """
     relations = model.relation_table()
     encoded = model.encode(None, relations)
-    head, relation, tail = triples.unbind(1)
-    observed, answer = torch.where(head_side, tail, head), torch.where(head_side, head, tail)
-    key = (observed * model.num_relations + relation) * 2 + head_side
-    distinct, row = torch.unique(key, return_inverse=True)
-    side = distinct % 2 == 1
-    entity = distinct // 2 // model.num_relations
-    asked = embedding(model.relation_rows(distinct // 2 % model.num_relations, side), relations)
-    queries = EmbeddedQueries(embedding(entity, encoded.joint), asked, model.sides(side), row, answer)
-    return EmbeddedBatch(encoded, relations, triples), queries
+    queries, row = Queries.of(triples, head_side).distinct(model.num_relations)
+    asked = model.embed(queries, encoded.joint, relations)
+    return EmbeddedBatch(encoded, relations, triples), EmbeddedQueries(*asked, row, answers(triples, head_side))

@@ -5,25 +5,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dhns.graph.queries import Queries
 from dhns.models.kge_model import KGEModel
 
 
 @torch.no_grad()
-def current_scores(model: KGEModel, triples: Tensor, head_side: Tensor, candidates: Tensor) -> Tensor:
+def current_scores(model: KGEModel, queries: Queries, candidates: Tensor) -> Tensor:
     """``(B, N)`` fp32 scores as ranking sees them: no gradients, no dropout, and no trace in running statistics.
 
     Memory is that of the training step's own scores for N negatives, or less.
 
     Args:
         model: what is trained; the modes of its parts are left as they were.
-        triples: ``(B, 3)`` positives.
-        head_side: ``(B,)`` bool, true where candidates replace the head.
+        queries: what is asked.
         candidates: ``(B, N)`` entity ids.
     """
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        return model.score_candidates(triples, head_side, candidates).float()
+        return model.score_candidates(queries, candidates).float()
     finally:
         for module, mode in modes.items():
             module.training = mode

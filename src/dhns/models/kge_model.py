@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from dhns.encoders.encoder import Encoded, EntityEncoder
+from dhns.graph.queries import Queries, answers
 from dhns.scorers.scorer import Scorer
 
 NEARLY_ALL = 3
@@ -31,41 +33,47 @@ class KGEModel(nn.Module):
         self.reciprocal = reciprocal
         self.relations = nn.Parameter(scorer.initial_relations(num_relations * (2 if reciprocal else 1)))
 
-    def relation_rows(self, relation: Tensor, head_side: Tensor) -> Tensor:
-        """``(B,)`` rows of the relation table that queries ``(B,)`` of a side use."""
-        return relation + self.num_relations * head_side if self.reciprocal else relation
+    def relation_rows(self, queries: Queries) -> Tensor:
+        """``(B,)`` rows of the relation table that queries use."""
+        return queries.relation + self.num_relations * queries.head_side if self.reciprocal else queries.relation
 
     def relation_table(self) -> Tensor:
         """``(rows, R')`` the relation table as the scorer prepares it; once per step."""
         return self.scorer.prepare(self.relations)
 
-    def sides(self, head_side: Tensor) -> Tensor:
-        """The sides ``(B,)`` as the scorer sees them: with reciprocal relations every query asks for a tail."""
-        return torch.zeros_like(head_side) if self.reciprocal else head_side
-
     def encode(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
         """Encode entities ``(U,)``, or all; ``relations`` is `relation_table` if it is at hand."""
         return self.encoder(entity, self.relation_table() if relations is None else relations)  # type: ignore[no-any-return]
 
-    def encode_batch(
-        self, triples: Tensor, candidates: Tensor, relations: Tensor | None = None
-    ) -> tuple[Encoded, Tensor, Tensor, Tensor]:
+    def encode_distinct(self, *ids: Tensor, relations: Tensor | None = None) -> tuple[Encoded, tuple[Tensor, ...]]:
         """Encode every *distinct* entity of a batch once; or all entities, where the batch names nearly all of them.
 
         Args:
-            triples: ``(B, 3)``.
-            candidates: ``(B, N)`` entity ids.
+            *ids: entity ids, of any shapes.
             relations: see `encode`.
 
         Returns:
-            The encoded entities, and which of them are the heads ``(B,)``, tails ``(B,)`` and candidates ``(B, N)``.
+            The encoded entities, and of each of ``ids`` their rows, in the shape of the ids.
         """
-        ids = torch.cat([triples[:, 0], triples[:, 2], candidates.flatten()])
-        if len(ids) >= NEARLY_ALL * self.encoder.num_entities:
-            return self.encode(None, relations), triples[:, 0], triples[:, 2], candidates
-        distinct, row = torch.unique(ids, return_inverse=True)
-        head, tail, candidate = row.split([len(triples), len(triples), candidates.numel()])
-        return self.encode(distinct, relations), head, tail, candidate.view_as(candidates)
+        named = torch.cat([part.flatten() for part in ids])
+        if len(named) >= NEARLY_ALL * self.encoder.num_entities:
+            return self.encode(None, relations), ids
+        distinct, row = torch.unique(named, return_inverse=True)
+        rows = row.split([part.numel() for part in ids])
+        return self.encode(distinct, relations), tuple(r.view_as(part) for r, part in zip(rows, ids, strict=True))
+
+    def embed(self, queries: Queries, table: Tensor, relations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the scorer takes queries as: entities ``(B, J)``, relations ``(B, R')`` and sides ``(B,)``.
+
+        With reciprocal relations every query asks for a tail.
+
+        Args:
+            queries: their entities are rows of ``table``.
+            table: ``(U, J)`` joint embeddings.
+            relations: `relation_table`.
+        """
+        head_side = torch.zeros_like(queries.head_side) if self.reciprocal else queries.head_side
+        return embedding(queries.entity, table), embedding(self.relation_rows(queries), relations), head_side
 
     def score_triples(self, triples: Tensor, head_side: Tensor | None = None) -> Tensor:
         """``(B,)`` scores of triples ``(B, 3)`` of ids, as tails or where ``head_side`` ``(B,)`` as heads.
@@ -74,31 +82,27 @@ class KGEModel(nn.Module):
         """
         head_side = torch.zeros_like(triples[:, 0], dtype=torch.bool) if head_side is None else head_side
         if self.reciprocal:
-            answer = torch.where(head_side, triples[:, 0], triples[:, 2])
-            return self.score_candidates(triples, head_side, answer[:, None]).squeeze(1)
+            queries = Queries.of(triples, head_side)
+            return self.score_candidates(queries, answers(triples, head_side)[:, None]).squeeze(1)
         relations = self.relation_table()
-        encoded, head, tail, _ = self.encode_batch(triples, triples[:, :0], relations)
+        encoded, (head, tail) = self.encode_distinct(triples[:, 0], triples[:, 2], relations=relations)
         score: Tensor = self.scorer(encoded.joint[head], relations[triples[:, 1]], encoded.joint[tail])
         return score
 
-    def score_candidates(self, triples: Tensor, head_side: Tensor, candidates: Tensor) -> Tensor:
-        """``(B, N)`` scores of entities ``(B, N)`` in the place of the tails of ``triples``, or of their heads."""
+    def score_candidates(self, queries: Queries, candidates: Tensor) -> Tensor:
+        """``(B, N)`` scores of entities ``(B, N)`` as answers."""
         relations = self.relation_table()
-        encoded, head, tail, rows = self.encode_batch(triples, candidates, relations)
-        observed = encoded.joint[torch.where(head_side, tail, head)]
-        relation = relations[self.relation_rows(triples[:, 1], head_side)]
-        return self.scorer.score_candidates(observed, relation, self.sides(head_side), encoded.joint, rows)
+        encoded, (entity, rows) = self.encode_distinct(queries.entity, candidates, relations=relations)
+        asked = self.embed(queries._replace(entity=entity), encoded.joint, relations)
+        return self.scorer.score_candidates(*asked, encoded.joint, rows)
 
-    def score_all(self, entity: Tensor, relation: Tensor, head_side: Tensor, table: Tensor | None = None) -> Tensor:
-        """``(B, E)`` scores of every entity as the answer of queries ``(B,)`` of ids.
+    def score_all(self, queries: Queries, table: Tensor | None = None) -> Tensor:
+        """``(B, E)`` scores of every entity as the answer.
 
         Args:
-            entity: ids of the known entities.
-            relation: ids.
-            head_side: true where the head is asked for.
+            queries: what is asked.
             table: ``(E, J)`` joint embeddings of all entities, if they are at hand; encoded here otherwise.
         """
         relations = self.relation_table()
         table = self.encode(None, relations).joint if table is None else table
-        rows = self.relation_rows(relation, head_side)
-        return self.scorer.score_all(table[entity], relations[rows], self.sides(head_side), table)
+        return self.scorer.score_all(*self.embed(queries, table, relations), table)

@@ -26,6 +26,6 @@ class BernoulliSampler(EntitySampler):
         heads = heads_per_tail(graph.train, graph.num_relations)
         self.register_buffer("head_probability", tails / (tails + heads), persistent=False)
 
-    def head_side(self, triples: Tensor, step: int, generator: torch.Generator) -> Tensor:
-        draw = torch.rand(len(triples), generator=generator, device=triples.device)
+    def head_side(self, triples: Tensor, step: int, rng: torch.Generator) -> Tensor:
+        draw = torch.rand(len(triples), generator=rng, device=triples.device)
         return draw < self.head_probability[triples[:, 1]]

@@ -65,22 +65,22 @@ class KBGAN(BernoulliSampler):
         self.generator_model = KGEModel(StructuralEncoder(graph, scorer), scorer, graph.num_relations)
         self.register_buffer("baseline", torch.tensor(torch.nan))
 
-    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
-        head_side = self.head_side(triples, step, generator)
-        candidate = self.draw(triples, head_side, self.num_negatives * self.candidates, generator)
-        score = self.generator_model.score_candidates(triples, head_side, candidate)
+    def forward(self, triples: Tensor, step: int, rng: torch.Generator, model: KGEModel) -> Negatives:
+        queries = self.ask(triples, step, rng)
+        candidate = self.draw(queries, self.num_negatives * self.candidates, rng)
+        score = self.generator_model.score_candidates(queries, candidate)
         log_chance = score.view(-1, self.candidates).log_softmax(-1)
         try:
-            chosen = torch.multinomial(log_chance.detach().exp(), 1, generator=generator)
+            chosen = torch.multinomial(log_chance.detach().exp(), 1, generator=rng)
         except RuntimeError as error:  # chances that are none
             raise InputError(
                 f"the generator of KBGAN has diverged ({error}); lower negatives.optimization.optimizer.lr or "
                 "negatives.scorer.init_range"
             ) from None
         entity = candidate.view(-1, self.candidates).gather(1, chosen).view(len(triples), -1)
-        reward = current_scores(model, triples, head_side, entity)
+        reward = current_scores(model, queries, entity)
         loss = -(self._advantage(reward) * log_chance.gather(1, chosen).view_as(reward)).mean()
-        return Negatives(entity, head_side, loss=loss)
+        return Negatives(queries, entity, loss=loss)
 
     def _advantage(self, reward: Tensor) -> Tensor:
         """Rewards less the baseline, which then moves toward their mean."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.queries import Queries, answers
 from dhns.models.batch import Negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
@@ -66,27 +67,27 @@ class MANS(BernoulliSampler):
             views = ["visual"] if "visual" in graph.modalities else list(graph.modalities)
         self.donors = ViewDonors(graph, views)
 
-    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
+    def forward(self, triples: Tensor, step: int, rng: torch.Generator, model: KGEModel) -> Negatives:
         self.donors.require(model)
-        head_side = self.head_side(triples, step, generator)
-        drawn = self.draw(triples, head_side, self.num_negatives, generator)
+        queries = self.ask(triples, step, rng)
+        drawn = self.draw(queries, self.num_negatives, rng)
         if step < self.first_stage:
             share = 1.0
         else:
-            share = self.adapted_share(triples, head_side, drawn, model) if self.share is None else self.share
+            share = self.adapted_share(queries, drawn, model) if self.share is None else self.share
         count = round(share * drawn.numel())
         if count == 0:
-            return Negatives(drawn, head_side)
-        true = torch.where(head_side, triples[:, 0], triples[:, 2])
+            return Negatives(queries, drawn)
+        true = answers(triples, queries.head_side)
         # by columns, so that positives differ by one at most; they come in random order
         order = torch.arange(drawn.numel(), device=drawn.device).view(self.num_negatives, len(triples)).T
-        donor = self.donors.draw(true, self.num_negatives, generator)
+        donor = self.donors.draw(true, self.num_negatives, rng)
         entity = torch.where(order < count, true[:, None], drawn)
         view = torch.where(order < count, donor, drawn)
-        return Negatives(entity, head_side, dict.fromkeys(self.donors.names, view))
+        return Negatives(queries, entity, dict.fromkeys(self.donors.names, view))
 
     @torch.no_grad()
-    def adapted_share(self, triples: Tensor, head_side: Tensor, drawn: Tensor, model: KGEModel) -> float:
+    def adapted_share(self, queries: Queries, drawn: Tensor, model: KGEModel) -> float:
         """The share of entities ``drawn`` ``(B, N)`` that score better across views than within them.
 
         Within: both ends of the triple are seen in the same view; across: in two different ones. The score is the mean
@@ -94,15 +95,14 @@ class MANS(BernoulliSampler):
         seen by its structure.
         """
         scorer, relations = model.scorer, model.relation_table()
-        encoded, head, tail, rows = model.encode_batch(triples, drawn, relations)
-        observed, sides = torch.where(head_side, tail, head), model.sides(head_side)
-        relation = relations[model.relation_rows(triples[:, 1], head_side)]
+        encoded, (entity, rows) = model.encode_distinct(queries.entity, drawn, relations=relations)
+        queries = queries._replace(entity=entity)
         tables = {name: _seen_by(name, encoded, model.encoder) for name in (STRUCTURE, *self.donors.names)}
-        total = {True: torch.zeros_like(drawn, dtype=relation.dtype)}
+        total = {True: torch.zeros_like(drawn, dtype=relations.dtype)}
         total[False] = torch.zeros_like(total[True])
         for asked, answer in product(tables, repeat=2):
-            table = tables[answer]
-            total[asked == answer] += scorer.score_candidates(tables[asked][observed], relation, sides, table, rows)
+            query = model.embed(queries, tables[asked], relations)
+            total[asked == answer] += scorer.score_candidates(*query, tables[answer], rows)
         within, across = len(tables), len(tables) * (len(tables) - 1)
         return (total[False] / across > total[True] / within).double().mean().item()
 

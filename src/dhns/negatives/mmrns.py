@@ -12,6 +12,7 @@ from torch import Tensor
 from dhns.errors import InputError
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.queries import Queries, answers
 from dhns.models.batch import Negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
@@ -91,45 +92,43 @@ class MMRNS(BernoulliSampler):
         self.answers = self.known or KnownAnswers(graph.train, graph.num_entities, graph.num_relations)
         self.attention = CrossModalAttention(graph, scorer, dim)
 
-    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
-        head_side = self.head_side(triples, step, generator)
-        pool = torch.randperm(self.num_entities, generator=generator, device=triples.device)[: self.candidates]
-        observed = torch.where(head_side, triples[:, 2], triples[:, 0])
-        true = torch.where(head_side, triples[:, 0], triples[:, 2])
-        query = (observed, triples[:, 1], head_side)
+    def forward(self, triples: Tensor, step: int, rng: torch.Generator, model: KGEModel) -> Negatives:
+        queries = self.ask(triples, step, rng)
+        pool = torch.randperm(self.num_entities, generator=rng, device=triples.device)[: self.candidates]
+        true = answers(triples, queries.head_side)
         similarities = self.attention(
             model.encoder.structure.detach(),
-            model.relations.detach()[model.relation_rows(triples[:, 1], head_side)],
+            model.relations.detach()[model.relation_rows(queries)],
             true,
-            self.another_answer(query, true, generator),
+            self.another_answer(queries, true, rng),
             pool,
         )
-        excluded = self.excluded(query, true, pool)
-        picked = self.pick(list(similarities.values()), excluded, self.temperature(step), generator)
-        entity = self.draw(triples, head_side, self.num_negatives, generator)
+        excluded = self.excluded(queries, true, pool)
+        picked = self.pick(list(similarities.values()), excluded, self.temperature(step), rng)
+        entity = self.draw(queries, self.num_negatives, rng)
         weight = torch.ones_like(entity, dtype=picked.share.dtype)
         found, k = ~excluded.gather(1, picked.place), picked.place.shape[1]
         entity[:, :k] = torch.where(found, pool[picked.place], entity[:, :k])
         weight[:, :k] += (picked.share - picked.share.detach()) * found
         loss = self.contrastive * contrastive_loss(list(similarities.values()), excluded)
-        return Negatives(entity, head_side, weight=weight, loss=loss)
+        return Negatives(queries, entity, weight=weight, loss=loss)
 
     def temperature(self, step: int) -> float:
         """Of the softmax over candidates, after ``step`` batches."""
         return self.exploration / (1 + math.log1p(step))
 
-    def another_answer(self, query: tuple[Tensor, Tensor, Tensor], true: Tensor, generator: torch.Generator) -> Tensor:
+    def another_answer(self, queries: Queries, true: Tensor, rng: torch.Generator) -> Tensor:
         """``(B,)`` a known training answer of each query, drawn uniformly; the true one where nothing is known."""
-        _, start, length = self.answers.rows(*query)
-        draw = torch.rand(len(true), generator=generator, device=true.device, dtype=torch.float64)
+        _, start, length = self.answers.rows(queries)
+        draw = torch.rand(len(true), generator=rng, device=true.device, dtype=torch.float64)
         position = (start + (draw * length).long()).clamp(max=len(self.answers.answers) - 1)
         return torch.where(length > 0, self.answers.answers[position], true)
 
-    def excluded(self, query: tuple[Tensor, Tensor, Tensor], true: Tensor, pool: Tensor) -> Tensor:
+    def excluded(self, queries: Queries, true: Tensor, pool: Tensor) -> Tensor:
         """``(B, P)`` bool: candidates that are the true entity or, if filtered, any known training answer."""
         row, answer = torch.arange(len(true), device=true.device), true
         if self.known is not None:
-            known_row, known_answer = self.known.lookup(*query)
+            known_row, known_answer = self.known.lookup(queries)
             row, answer = torch.cat([row, known_row]), torch.cat([answer, known_answer])
         place = torch.full((self.num_entities,), len(pool), device=pool.device)
         place[pool] = torch.arange(len(pool), device=pool.device)
@@ -143,7 +142,7 @@ class MMRNS(BernoulliSampler):
         similarities: Sequence[Similarity],
         excluded: Tensor,
         temperature: float,
-        generator: torch.Generator,
+        rng: torch.Generator,
     ) -> Picked:
         """Draw candidates without replacement, excluded ones ``(B, P)`` last."""
         chance = torch.zeros_like(similarities[0].pool)
@@ -153,7 +152,7 @@ class MMRNS(BernoulliSampler):
             logits = (similarity.pool / temperature).masked_fill(~admitted, lowest)
             chance = chance + logits.softmax(-1) * admitted
         tiny = torch.finfo(chance.dtype).tiny
-        gumbel = -torch.empty_like(chance).exponential_(generator=generator).log()
+        gumbel = -torch.empty_like(chance).exponential_(generator=rng).log()
         keys = (chance.clamp(min=tiny).log() + gumbel).masked_fill(excluded, lowest)
         place = keys.topk(min(self.num_negatives, keys.shape[1])).indices
         return Picked(place, keys.softmax(-1).gather(1, place))

@@ -8,6 +8,7 @@ from torch import Tensor
 from dhns.errors import InputError
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.queries import Queries
 from dhns.models.batch import Negatives
 from dhns.models.current_scores import current_scores
 from dhns.models.kge_model import KGEModel
@@ -22,7 +23,7 @@ ROWS = 2**16
 class NSCaching(BernoulliSampler):
     """Draws negatives from a cache of entities that the model scores highly, one cache per query.
 
-    A query is a known entity, a relation and a side. In each step negatives are drawn uniformly from the caches of the
+    In each step negatives are drawn uniformly from the caches of the
     batch's queries. Then those caches are refreshed: N1 entities are kept out of the N1 cached and N2 fresh random
     ones, by importance sampling without replacement in proportion to ``exp(score)`` (the paper's Algorithm 3), which is
     the same as taking the N1 largest ``score + Gumbel noise``.
@@ -62,67 +63,62 @@ class NSCaching(BernoulliSampler):
         self.cache_size = cache_size
         self.fresh = fresh
         self.refresh_every = refresh_every
-        self.queries = self.known or KnownAnswers(graph.train, graph.num_entities, graph.num_relations)
+        self.answers = self.known or KnownAnswers(graph.train, graph.num_entities, graph.num_relations)
         self.register_buffer("cache", self._random_cache(graph.train))
 
     def _random_cache(self, train: Tensor) -> Tensor:
-        """``(queries, N1)`` int32 entities from the global generator, in the order of the rows of `queries`."""
-        triples = train.repeat(2, 1)
-        head_side = torch.arange(len(triples), device=train.device) >= len(train)
-        row, first = _one_of_each(self._rows(triples, head_side))
+        """``(queries, N1)`` int32 entities from the global generator, in the order of the rows of `answers`."""
+        queries, _ = Queries.both_sides(train)
+        row, first = _one_of_each(self._rows(queries))
         cache = torch.empty(len(row), self.cache_size, dtype=torch.int32, device=train.device)
         with progress("Filling caches", len(row)) as advance:
             for chunk in torch.split(torch.arange(len(row), device=train.device), ROWS):
-                asked = first[chunk]
-                drawn = self.draw(triples[asked], head_side[asked], self.cache_size, torch.default_generator)
+                drawn = self.draw(queries.rows(first[chunk]), self.cache_size, torch.default_generator)
                 cache[row[chunk]] = drawn.int()
                 advance(len(chunk))
         return cache
 
-    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
-        head_side = self.head_side(triples, step, generator)
-        rows = self._rows(triples, head_side)
-        place = torch.randint(
-            self.cache_size, (len(triples), self.num_negatives), generator=generator, device=triples.device
-        )
+    def forward(self, triples: Tensor, step: int, rng: torch.Generator, model: KGEModel) -> Negatives:
+        queries = self.ask(triples, step, rng)
+        rows = self._rows(queries)
+        place = torch.randint(self.cache_size, (len(triples), self.num_negatives), generator=rng, device=triples.device)
         entity = self.cache[rows[:, None], place].long()
         if step % self.refresh_every == 0:
-            self.refresh(triples, head_side, generator, model)
-        return Negatives(entity, head_side)
+            self.refresh(queries, rng, model)
+        return Negatives(queries, entity)
 
-    def refresh(self, triples: Tensor, head_side: Tensor, generator: torch.Generator, model: KGEModel) -> None:
-        """Renew the caches of the queries of a batch ``(B, 3)``, each distinct query once."""
-        row, first = _one_of_each(self._rows(triples, head_side))
-        triples, head_side = triples[first], head_side[first]
-        fresh = self.draw(triples, head_side, self.fresh, generator)
+    def refresh(self, queries: Queries, rng: torch.Generator, model: KGEModel) -> None:
+        """Renew the caches of a batch of queries, each distinct one once."""
+        row, first = _one_of_each(self._rows(queries))
+        queries = queries.rows(first)
+        fresh = self.draw(queries, self.fresh, rng)
         pool = torch.cat([self.cache[row].long(), fresh], dim=1).sort(dim=1).values
-        score = current_scores(model, triples, head_side, pool)
-        self.cache[row] = keep(pool, score, self.cache_size, generator).int()
+        score = current_scores(model, queries, pool)
+        self.cache[row] = keep(pool, score, self.cache_size, rng).int()
 
-    def _rows(self, triples: Tensor, head_side: Tensor) -> Tensor:
+    def _rows(self, queries: Queries) -> Tensor:
         """``(B,)`` rows of the cache.
 
         Raises:
             InputError: a query is not one of the training triples.
         """
-        observed = torch.where(head_side, triples[:, 2], triples[:, 0])
-        row, _, length = self.queries.rows(observed, triples[:, 1], head_side)
+        row, _, length = self.answers.rows(queries)
         if (length == 0).any():
             raise InputError("NSCaching has caches for the queries of training triples only; use another sampler here")
         return row
 
 
-def keep(pool: Tensor, score: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def keep(pool: Tensor, score: Tensor, count: int, rng: torch.Generator) -> Tensor:
     """``(Q, count)`` distinct entities out of ``pool``, drawn without replacement in proportion to ``exp(score)``.
 
     Args:
         pool: ``(Q, P)`` entities, ascending in each row; copies of an entity are taken last, if at all.
         score: ``(Q, P)``.
         count: at most P.
-        generator: of the Gumbel noise.
+        rng: of the Gumbel noise.
     """
     tiny = torch.finfo(score.dtype).tiny
-    key = score - torch.empty_like(score).exponential_(generator=generator).clamp(min=tiny).log()
+    key = score - torch.empty_like(score).exponential_(generator=rng).clamp(min=tiny).log()
     copy = torch.zeros_like(pool, dtype=torch.bool)
     copy[:, 1:] = pool[:, 1:] == pool[:, :-1]
     span = key.amax(1, keepdim=True) - key.amin(1, keepdim=True) + 1

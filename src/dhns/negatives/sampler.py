@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dhns.errors import InputError
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.queries import Queries
 from dhns.models.batch import Negatives
 from dhns.models.kge_model import KGEModel
 from dhns.optim.optimization import Optimization
@@ -29,13 +30,13 @@ class NegativeSampler(nn.Module, ABC):
     optimization: Optimization | None = None
 
     @abstractmethod
-    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
+    def forward(self, triples: Tensor, step: int, rng: torch.Generator, model: KGEModel) -> Negatives:
         """Negatives for positives ``(B, 3)``.
 
         Args:
             triples: rows ``(head, relation, tail)``.
             step: batches drawn so far, for samplers that alternate.
-            generator: the only source of randomness.
+            rng: the only source of randomness.
             model: what is trained, for samplers that look at its scores (without gradients).
         """
 
@@ -57,19 +58,23 @@ class EntitySampler(NegativeSampler):
         self.known = KnownAnswers(graph.train, graph.num_entities, graph.num_relations) if filtered else None
 
     @abstractmethod
-    def head_side(self, triples: Tensor, step: int, generator: torch.Generator) -> Tensor:
+    def head_side(self, triples: Tensor, step: int, rng: torch.Generator) -> Tensor:
         """``(B,)`` bool: the positives whose head is to be replaced."""
 
-    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
-        head_side = self.head_side(triples, step, generator)
-        return Negatives(self.draw(triples, head_side, self.num_negatives, generator), head_side)
+    def forward(self, triples: Tensor, step: int, rng: torch.Generator, model: KGEModel) -> Negatives:
+        queries = self.ask(triples, step, rng)
+        return Negatives(queries, self.draw(queries, self.num_negatives, rng))
 
-    def draw(self, triples: Tensor, head_side: Tensor, count: int, generator: torch.Generator) -> Tensor:
-        """``(B, count)`` entities for the heads of ``head_side`` ``(B,)`` and the tails of the other positives."""
+    def ask(self, triples: Tensor, step: int, rng: torch.Generator) -> Queries:
+        """The queries ``(B,)`` to which negatives are drawn, one of each positive."""
+        return Queries.of(triples, self.head_side(triples, step, rng))
+
+    def draw(self, queries: Queries, count: int, rng: torch.Generator) -> Tensor:
+        """``(B, count)`` entities that answer the queries wrongly."""
         if self.known is None:
-            return torch.randint(self.num_entities, (len(triples), count), generator=generator, device=triples.device)
-        observed = torch.where(head_side, triples[:, 2], triples[:, 0])
-        return self.known.sample_unknown(observed, triples[:, 1], head_side, count, generator)
+            shape, device = (len(queries.entity), count), queries.entity.device
+            return torch.randint(self.num_entities, shape, generator=rng, device=device)
+        return self.known.sample_unknown(queries, count, rng)
 
 
 def require_negatives(count: int) -> None:
@@ -79,9 +84,9 @@ def require_negatives(count: int) -> None:
 
 
 def choose_sides(
-    sides: Literal["alternating", "random"], count: int, step: int, generator: torch.Generator, device: torch.device
+    sides: Literal["alternating", "random"], count: int, step: int, rng: torch.Generator, device: torch.device
 ) -> Tensor:
     """``(count,)`` bool, true where the head is replaced: in every second batch, or by a coin per positive."""
     if sides == "alternating":
         return torch.full((count,), step % 2 == 1, device=device)
-    return torch.rand(count, generator=generator, device=device) < 0.5
+    return torch.rand(count, generator=rng, device=device) < 0.5

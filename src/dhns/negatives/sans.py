@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.queries import Queries
 from dhns.negatives.bernoulli import BernoulliSampler
 from dhns.negatives.neighbourhoods import Neighbourhoods
 from dhns.ranges import Count
@@ -51,11 +52,9 @@ class SANS(BernoulliSampler):
         self.neighbourhoods = Neighbourhoods(graph, hops, walks)
         if self.known is None:
             return
-        head, relation, tail = graph.train.unbind(1)
-        observed, answer = torch.cat([head, tail]), torch.cat([tail, head])
-        head_side = torch.arange(len(answer), device=answer.device) >= len(head)
-        row, _, _ = self.known.rows(observed, relation.repeat(2), head_side)
-        position, near = self.neighbourhoods.find(observed, answer)
+        queries, answer = Queries.both_sides(graph.train)
+        row, _, _ = self.known.rows(queries)
+        position, near = self.neighbourhoods.find(queries.entity, answer)
         taken = torch.unique((row * self.num_entities + position)[near])
         count = torch.bincount(taken // self.num_entities, minlength=len(self.known.keys))
         begin = torch.cat([count.new_zeros(1), count.cumsum(0)])
@@ -64,19 +63,18 @@ class SANS(BernoulliSampler):
         self.register_buffer("gaps", taken - rank, persistent=False)
         self.register_buffer("begin", begin, persistent=False)
 
-    def draw(self, triples: Tensor, head_side: Tensor, count: int, generator: torch.Generator) -> Tensor:
-        anywhere = super().draw(triples, head_side, count, generator)
-        observed = torch.where(head_side, triples[:, 2], triples[:, 0])
-        size = self.neighbourhoods.size(observed)
-        draw = torch.rand(len(triples), count, generator=generator, device=triples.device, dtype=torch.float64)
+    def draw(self, queries: Queries, count: int, rng: torch.Generator) -> Tensor:
+        anywhere = super().draw(queries, count, rng)
+        size = self.neighbourhoods.size(queries.entity)
+        draw = torch.rand(len(size), count, generator=rng, device=size.device, dtype=torch.float64)
         if self.known is None:
             position = (draw * size[:, None]).long()
         else:
-            row, _, known = self.known.rows(observed, triples[:, 1], head_side)
+            row, _, known = self.known.rows(queries)
             answers = torch.where(known > 0, self.begin[row + 1] - self.begin[row], 0)
             size = size - answers
             rank = (draw * size[:, None]).long()
             below = torch.searchsorted(self.gaps, row[:, None] * self.num_entities + rank, right=True)
             position = rank + torch.where(answers[:, None] > 0, below - self.begin[row][:, None], 0)
-        near = self.neighbourhoods.member(observed, position)
-        return torch.where(torch.arange(count, device=triples.device) < size[:, None], near, anywhere)
+        near = self.neighbourhoods.member(queries.entity, position)
+        return torch.where(torch.arange(count, device=size.device) < size[:, None], near, anywhere)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.queries import Queries
 from dhns.models.batch import Negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.sampler import NegativeSampler, choose_sides, require_negatives
@@ -40,11 +41,10 @@ class SharedSampler(NegativeSampler):
         self.num_entities, self.num_negatives, self.sides = graph.num_entities, num_negatives, sides
         self.known = KnownAnswers(graph.train, graph.num_entities, graph.num_relations) if filtered else None
 
-    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
-        head_side = choose_sides(self.sides, len(triples), step, generator, triples.device)
-        drawn = torch.randint(self.num_entities, (self.num_negatives,), generator=generator, device=triples.device)
+    def forward(self, triples: Tensor, step: int, rng: torch.Generator, model: KGEModel) -> Negatives:
+        queries = Queries.of(triples, choose_sides(self.sides, len(triples), step, rng, triples.device))
+        drawn = torch.randint(self.num_entities, (self.num_negatives,), generator=rng, device=triples.device)
         weight = None
         if self.known is not None:
-            observed = torch.where(head_side, triples[:, 2], triples[:, 0])
-            weight = (~self.known.among(observed, triples[:, 1], head_side, drawn)).to(torch.float32)
-        return Negatives(drawn[None], head_side, weight=weight)
+            weight = (~self.known.among(queries, drawn)).to(torch.float32)
+        return Negatives(queries, drawn[None], weight=weight)

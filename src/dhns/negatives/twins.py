@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.queries import answers
 from dhns.models.batch import Negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.bernoulli import BernoulliSampler
@@ -47,13 +48,13 @@ class TwinsSampler(BernoulliSampler):
             views = tuple(graph.modalities)
         self.donors = ViewDonors(graph, views)
 
-    def forward(self, triples: Tensor, step: int, generator: torch.Generator, model: KGEModel) -> Negatives:
+    def forward(self, triples: Tensor, step: int, rng: torch.Generator, model: KGEModel) -> Negatives:
         self.donors.require(model)
-        head_side = self.head_side(triples, step, generator)
-        drawn = self.draw(triples, head_side, self.num_negatives, generator)
-        true = torch.where(head_side, triples[:, 0], triples[:, 2])
-        donor = self.donors.draw(true, self.num_negatives, generator)
+        queries = self.ask(triples, step, rng)
+        drawn = self.draw(queries, self.num_negatives, rng)
+        true = answers(triples, queries.head_side)
+        donor = self.donors.draw(true, self.num_negatives, rng)
         kind = torch.arange(drawn.numel(), device=drawn.device).view_as(drawn) % 3
         entity = torch.where(kind == 2, true[:, None], drawn)
         view = torch.where(kind == 0, drawn, torch.where(kind == 1, true[:, None], donor))
-        return Negatives(entity, head_side, dict.fromkeys(self.donors.names, view))
+        return Negatives(queries, entity, dict.fromkeys(self.donors.names, view))

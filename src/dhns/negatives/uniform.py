@@ -33,5 +33,5 @@ class UniformSampler(EntitySampler):
         super().__init__(graph, num_negatives, filtered)
         self.sides = sides
 
-    def head_side(self, triples: Tensor, step: int, generator: torch.Generator) -> Tensor:
-        return choose_sides(self.sides, len(triples), step, generator, triples.device)
+    def head_side(self, triples: Tensor, step: int, rng: torch.Generator) -> Tensor:
+        return choose_sides(self.sides, len(triples), step, rng, triples.device)

@@ -63,10 +63,10 @@ class ViewDonors(nn.Module):
                     "negatives.views or the encoder"
                 )
 
-    def draw(self, borrower: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    def draw(self, borrower: Tensor, count: int, rng: torch.Generator) -> Tensor:
         """``(B, count)`` donors, drawn uniformly with replacement, for entities ``(B,)`` that are not their own."""
         place = torch.searchsorted(self.entities, borrower)
         own = self.entities[place.clamp(max=len(self.entities) - 1)] == borrower
-        draw = torch.rand(len(borrower), count, generator=generator, device=borrower.device, dtype=torch.float64)
+        draw = torch.rand(len(borrower), count, generator=rng, device=borrower.device, dtype=torch.float64)
         rank = (draw * (len(self.entities) - own.long())[:, None]).long()
         return self.entities[rank + (own[:, None] & (rank >= place[:, None]))]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.queries import Queries
 
 
 class RelationFrequency(nn.Module):
@@ -27,6 +28,6 @@ class RelationFrequency(nn.Module):
         counts = torch.sparse_coo_tensor(cells, torch.ones(cells.shape[1]), shape, check_invariants=True).coalesce()
         self.register_buffer("counts", counts, persistent=False)
 
-    def forward(self, entity: Tensor, relation: Tensor, head_side: Tensor) -> Tensor:
-        """Scores of all entities, ``(batch, entities)`` float32, for queries given as ``(batch,)`` each."""
-        return self.counts.index_select(0, relation + head_side * self.num_relations).to_dense()
+    def forward(self, queries: Queries) -> Tensor:
+        """Scores of all entities, ``(batch, entities)`` float32."""
+        return self.counts.index_select(0, queries.relation + queries.head_side * self.num_relations).to_dense()

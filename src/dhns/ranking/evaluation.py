@@ -9,11 +9,12 @@ from torch import Tensor
 
 from dhns.console import track
 from dhns.graph.index import KnownAnswers
+from dhns.graph.queries import Queries, answers
 from dhns.ranking.metric import LinkPredictionMetric
 from dhns.ranking.ranks import NonFiniteScoreError, Ranks, filtered_ranks
 
-ScoreAll = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""``(entity, relation, head_side)``, each ``(batch,)``, to the scores ``(batch, entities)`` of all answers."""
+ScoreAll = Callable[[Queries], Tensor]
+"""A batch of queries to the scores ``(batch, entities)`` of all answers."""
 
 ScoreTriples = Callable[[Tensor, Tensor], Tensor]
 """``(batch, 3)`` triples and ``(batch,)`` sides that are asked for to their scores ``(batch,)``."""
@@ -60,17 +61,14 @@ def rank_batch(
         NonFiniteScoreError: a score is NaN or infinite; the message names the first such triple.
         RuntimeError: ``score_triples`` and ``score_all`` disagree.
     """
-    head, relation, tail = triples.unbind(1)
-    entity, answer = torch.where(head_side, tail, head), torch.where(head_side, head, tail)
+    queries, answer = Queries.of(triples, head_side), answers(triples, head_side)
     # a query of several answers is scored once
-    key = (entity * known.num_relations + relation) * 2 + head_side
-    distinct, row = torch.unique(key, return_inverse=True)
-    place = torch.empty_like(distinct).index_copy_(0, row, torch.arange(len(row), device=row.device))
+    distinct, row = queries.distinct(known.num_relations)
     with torch.autocast(triples.device.type, enabled=False):
-        scores = score_all(entity[place], relation[place], head_side[place]).float()
+        scores = score_all(distinct).float()
         expected = None if score_triples is None else score_triples(triples, head_side).float()
     try:
-        ranks = filtered_ranks(scores, answer, *known.lookup(entity, relation, head_side), row, entity)
+        ranks = filtered_ranks(scores, answer, *known.lookup(queries), row, queries.entity)
     except NonFiniteScoreError as error:
         first = int(torch.isin(row, torch.tensor(error.rows, device=row.device)).nonzero()[0])
         side = "head" if head_side[first] else "tail"

@@ -19,6 +19,7 @@ from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph
+from dhns.training.build import build_module
 from dhns.training.callbacks import BEST, LAST
 from dhns.training.module import LinkPredictionModule
 from dhns.training.saved_graph import FILE_NAME as GRAPH_FILE
@@ -211,7 +212,7 @@ def load_module(
     content = read_checkpoint(checkpoint)
     settings = content["hyper_parameters"]["config"]
     require_own_targets(settings, checkpoint, trusted)
-    module = LinkPredictionModule(settings, _graph_of(checkpoint, settings, dataset))
+    module = build_module(settings, _graph_of(checkpoint, settings, dataset))
     _put_weights(module, content, checkpoint)
     return module.to(device).eval()
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.queries import Queries, answers
 from dhns.ranking.baseline import RelationFrequency
 from dhns.ranking.evaluation import rank_triples
 from dhns.ranking.metric import Records
@@ -60,16 +61,15 @@ def rank_queries(
 
 
 def _ranked(graph: KnowledgeGraph, triples: Tensor, records: Records) -> RankedQueries:
-    head, relation, tail = triples[records.query].unbind(1)
-    head_side = records.head_side.bool()
-    entity, answer = torch.where(head_side, tail, head), torch.where(head_side, head, tail)
+    triples, head_side = triples[records.query], records.head_side.bool()
+    queries, answer = Queries.of(triples, head_side), answers(triples, head_side)
     degree = torch.bincount(graph.train[:, [0, 2]].flatten(), minlength=graph.num_entities)
     return RankedQueries(
         optimistic=records.optimistic.int().numpy(),
         ties=(records.pessimistic - records.optimistic).int().numpy(),
         own=records.own.to(torch.int8).numpy(),
         head_side=head_side.numpy(),
-        relation=relation.int().numpy(),
-        cluster=torch.unique(entity, return_inverse=True)[1].int().numpy(),
+        relation=queries.relation.int().numpy(),
+        cluster=torch.unique(queries.entity, return_inverse=True)[1].int().numpy(),
         popularity=degree[answer].int().numpy(),
     )

@@ -29,6 +29,7 @@ from dhns.results.ranks import FILE_NAME as RANKS_FILE
 from dhns.results.ranks import write_ranks
 from dhns.results.store import FILE_NAME, read_result, versions
 from dhns.tracking.tracker import Tracker, open_tracker
+from dhns.training.build import build_module
 from dhns.training.callbacks import BEST, LAST, checkpoints, progress
 from dhns.training.checkpoint import load_weights, read_checkpoint, require_resumable
 from dhns.training.checkpoint_io import plugins
@@ -100,7 +101,7 @@ def _train_and_rank(
     # Interpolations stay as written: the checkpoint and the result hold no path of this machine.
     plain: Any = OmegaConf.to_container(config, resolve=False)
     plain["content"] = content_of(config)
-    module = LinkPredictionModule(plain, graph)
+    module = build_module(plain, graph)
     data = TripleDataModule(
         graph, config.data.batch_size, config.seed, config.data.valid_triples, by_query=module.sampler is None
     )

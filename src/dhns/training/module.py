@@ -7,22 +7,20 @@ from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from dhns.encoders.encoder import Encoded
 from dhns.errors import InputError
-from dhns.generators.generator import NegativeGenerator
+from dhns.generators.generator import GeneratedNegatives, NegativeGenerator
 from dhns.generators.hardness_adaptive import HardnessAdaptiveLoss, scores_by_view
-from dhns.generators.levels import HardnessLevel
 from dhns.graph.cardinality import relation_category
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.protocol import known_triples
+from dhns.graph.queries import Queries
 from dhns.losses.loss import AllEntityLoss, SampledLoss
-from dhns.models.batch import EmbeddedBatch, EmbeddedPositives, embed_queries, score_negatives
+from dhns.losses.regularizer import Regularizer
+from dhns.models.batch import EmbeddedBatch, embed_queries, score_negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.sampler import NegativeSampler
 from dhns.optim.optimization import Optimization
@@ -33,25 +31,39 @@ from dhns.training.acceleration import Acceleration
 from dhns.training.diagnostics import LevelDiagnostics
 
 
-class Step(NamedTuple):
-    """What a step computed before its losses are put together.
+class Generation(NamedTuple):
+    """Generated negatives, and how they are trained on.
+
+    Attributes:
+        generator: makes them.
+        loss: ``L_HA``.
+        weight: lambda, the factor of ``L_HA`` in the loss of the model (Eq. 15).
+        optimization: of the generator; None if it has nothing to learn.
+    """
+
+    generator: NegativeGenerator
+    loss: HardnessAdaptiveLoss
+    weight: float
+    optimization: Optimization | None = None
+
+
+class Scored(NamedTuple):
+    """A batch, embedded, and ``L_KGC`` on it.
 
     Attributes:
         triples: ``(B, 3)`` positives.
         head_side: ``(B,)`` bool, the side that was asked for.
-        encoded: the entities that were encoded.
-        positives: the embedded positives, where a generator needs them.
-        attracted, repelled: the two terms of ``L_KGC``.
+        batch: their embeddings.
+        positive_loss, negative_loss: the two terms of ``L_KGC``.
         sampler_loss: of a sampler that learns.
     """
 
     triples: Tensor
     head_side: Tensor
-    encoded: Encoded
-    positives: EmbeddedPositives | None
-    attracted: Tensor
-    repelled: Tensor
-    sampler_loss: Tensor | None
+    batch: EmbeddedBatch
+    positive_loss: Tensor
+    negative_loss: Tensor
+    sampler_loss: Tensor | None = None
 
 
 class LinkPredictionModule(pl.LightningModule):
@@ -60,61 +72,62 @@ class LinkPredictionModule(pl.LightningModule):
     The model, the generator, and a sampler that learns have an optimizer each; optimization is manual.
 
     Args:
-        config: plain dictionary with ``seed``, ``reciprocal``, ``scorer``, ``encoder``, ``negatives`` (empty for a loss
-            over all entities), ``loss``, ``regularizer`` (may be empty), ``optimization``, ``acceleration`` (may be
-            left out) and ``diffheg`` (may be empty): ``_target_`` nodes that Hydra instantiates. It goes into the
-            checkpoint as it is, interpolations included, so that folders are looked up where it is loaded.
         graph: prepared by the protocol.
+        model: what is trained.
+        loss: ``L_KGC``; on sampled negatives, or over all entities.
+        optimization: of the model.
+        sampler: draws negatives; None if the loss is over all entities.
+        regularizer: a penalty on the model.
+        generation: generated negatives, if there are any.
+        acceleration: of the step.
+        seed: of negatives, diffusion and dropout, each step having its own.
+        settings: what all this was built from, see `build_module`; goes into checkpoints, and nothing else reads it.
+
+    Raises:
+        InputError: the loss and the sampler do not go together.
     """
 
-    def __init__(self, config: dict[str, Any], graph: KnowledgeGraph) -> None:
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        model: KGEModel,
+        loss: SampledLoss | AllEntityLoss,
+        optimization: Optimization,
+        sampler: NegativeSampler | None = None,
+        regularizer: Regularizer | None = None,
+        generation: Generation | None = None,
+        acceleration: Acceleration | None = None,
+        seed: int = 0,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__()
-        self.save_hyperparameters({"config": config}, logger=False)
+        self.save_hyperparameters({"config": settings}, logger=False)
         self.automatic_optimization = False
-        self.graph = graph
-        nodes = OmegaConf.create(config)
-        self.seed: int = nodes.seed
-        self.batches_seen = 0
-        torch.manual_seed(derive_seed(self.seed, "initialisation"))
-        scorer = instantiate(nodes.scorer)
-        encoder = instantiate(nodes.encoder)(graph=graph, scorer=scorer)
-        self.model = KGEModel(encoder, scorer, graph.num_relations, nodes.get("reciprocal", False))
-        self.kgc_loss: SampledLoss | AllEntityLoss = instantiate(nodes.loss)
-        self.regularizer = instantiate(nodes.regularizer) if nodes.get("regularizer") else None
-        self.trained: list[tuple[nn.Module, Optimization]] = [(self.model, instantiate(nodes.optimization))]
-        encoder.sparse_gradients = self.trained[0][1].sparse
-        self.sampler: NegativeSampler | None = instantiate(nodes.negatives)(graph=graph) if nodes.negatives else None
-        if (self.sampler is None) != isinstance(self.kgc_loss, AllEntityLoss):
+        if (sampler is None) != isinstance(loss, AllEntityLoss):
             raise InputError(
-                f"{type(self.kgc_loss).__name__} "
-                + ("scores all entities and takes no sampler" if self.sampler else "needs sampled negatives")
+                f"{type(loss).__name__} "
+                + ("scores all entities and takes no sampler" if sampler else "needs sampled negatives")
                 + "; losses over all entities (softmax, non_sampling) go with negatives=all, others with a sampler"
             )
-        if self.sampler is not None and self.sampler.optimization is not None:
-            self.trained.append((self.sampler, self.sampler.optimization))
+        self.graph, self.seed, self.batches_seen = graph, seed, 0
+        self.model, self.kgc_loss, self.regularizer, self.sampler = model, loss, regularizer, sampler
+        self.trained: list[tuple[nn.Module, Optimization]] = [(model, optimization)]
+        model.encoder.sparse_gradients = optimization.sparse
+        if sampler is not None and sampler.optimization is not None:
+            self.trained.append((sampler, sampler.optimization))
         self.generator: NegativeGenerator | None = None
-        if nodes.get("diffheg"):
-            self._build_generator(nodes.diffheg)
+        if generation is not None:
+            self.generator, self.hardness_loss, self.generated_weight, learning = generation
+            self.diagnostics = LevelDiagnostics(self.generator.levels)
+            if learning is not None:
+                self.trained.append((self.generator, learning))
         self.known = KnownAnswers(known_triples(graph), graph.num_entities, graph.num_relations)
         category = relation_category(graph.train, graph.num_relations)
         self.metric = LinkPredictionMetric(
             category, graph.seen_entities, lost_modality=graph.lost_modality, linked_pairs=graph.linked_pairs
         )
-        self._acceleration: Acceleration = instantiate(nodes.get("acceleration")) or Acceleration()
+        self._acceleration = acceleration or Acceleration()
         self._table: Tensor | None = None
-
-    def _build_generator(self, config: DictConfig) -> None:
-        if self.model.reciprocal:
-            raise InputError("diffheg needs a relation's inverse, and reciprocal=true has none; set one of them off")
-        torch.manual_seed(derive_seed(self.seed, "generator initialisation"))
-        levels = [HardnessLevel(**level) for level in config.levels]
-        make = instantiate(config.generator)
-        self.generator = make(encoder=self.model.encoder, scorer=self.model.scorer, levels=levels)
-        self.hardness_loss: HardnessAdaptiveLoss = instantiate(config.loss)
-        self.generated_weight: float = config.weight
-        self.diagnostics = LevelDiagnostics(self.generator.levels)
-        if any(True for _ in self.generator.parameters()):
-            self.trained.append((self.generator, instantiate(config.optimization)))
 
     # --- Algorithm 1 ---------------------------------------------------------------------------------------------
 
@@ -123,30 +136,38 @@ class LinkPredictionModule(pl.LightningModule):
             return self._step(batch, batch_idx)
 
     def _step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Algorithm 1, the paper's lines without its comments numbered from 1.
+
+        Line 10 stands first: a batch is embedded once, its negatives S- with it.
+        """
         torch.manual_seed(derive_seed(self.seed, "step", self.batches_seen))
-        # L_KGC on S-, or on all entities; and the embeddings of everything in the batch
-        step = self._score_sampled(batch) if self.sampler is not None else self._score_everything(*batch)
-        # cleared before L_diff, whose gradients reach the model too when the generator does not detach its inputs
         self._zero_gradients()
 
-        # theta, by L_diff
-        if step.positives is not None:
-            self._train_generator(step.positives)
+        # 1, 2: positives and their embeddings; 10: L_KGC on S- (Eq. 14), or on all entities
+        scored = self._score_sampled(batch) if self.sampler is not None else self._score_everything(*batch)
+        loss = scored.positive_loss + scored.negative_loss
+        self._log_loss("loss_kgc", loss)
 
-        # the model, by L = L_KGC + lambda L_HA
-        loss = step.attracted + step.repelled
-        self.log("train/loss_kgc", loss.detach(), on_step=False, on_epoch=True)
-        if step.positives is not None:
-            loss = loss + self.generated_weight * self._generated_loss(step, step.positives, batch_idx)
+        if self.generator is not None:
+            positives = scored.batch.positives()
+            # 3, 4: noise the embeddings and predict the noise (Eqs. 2, 7-10); 5: optimise theta by L_diff (Eq. 11)
+            diffusion = self.generator.loss(positives, self._stream("diffusion"))
+            if diffusion is not None:
+                self._train_generator(diffusion)
+            # 6-8: G-, generated embeddings at every hardness level (Eqs. 5-6)
+            generated = self.generator.generate(positives, self._stream("generation"))
+            # 9: L_HA (Eq. 13)
+            loss = loss + self.generated_weight * self._hardness_adaptive(generated, scored, batch_idx == 0)
+
+        # 11: optimise the model by L = L_KGC + lambda L_HA (Eq. 15), and what its parts add to that
         if self.regularizer is not None:
-            loss = loss + self.regularizer(self.model, step.triples, step.head_side)
-        if step.encoded.loss is not None:
-            loss = loss + step.encoded.loss
-        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, prog_bar=True)
-        if step.sampler_loss is not None:
-            self.log("train/loss_sampler", step.sampler_loss.detach(), on_step=False, on_epoch=True)
-            loss = loss + step.sampler_loss
-
+            loss = loss + self.regularizer(self.model, scored.triples, scored.head_side)
+        if scored.batch.encoded.loss is not None:
+            loss = loss + scored.batch.encoded.loss
+        self._log_loss("loss", loss, shown=True)
+        if scored.sampler_loss is not None:
+            self._log_loss("loss_sampler", scored.sampler_loss)
+            loss = loss + scored.sampler_loss
         self.manual_backward(loss)
         for (owner, _), optimizer in zip(self.trained, self._optimizers(), strict=True):
             if owner is not self.generator:
@@ -154,59 +175,53 @@ class LinkPredictionModule(pl.LightningModule):
         self.batches_seen += 1
         return loss.detach()
 
-    def _score_sampled(self, triples: Tensor) -> Step:
+    def _score_sampled(self, triples: Tensor) -> Scored:
         assert self.sampler is not None
         assert isinstance(self.kgc_loss, SampledLoss)
         negatives = self.sampler(triples, self.batches_seen, self._stream("negatives"), self.model)
         batch, positive, negative = score_negatives(self.model, triples, negatives)
         terms = self.kgc_loss.terms(positive, negative, negatives.weight)
-        return Step(triples, negatives.head_side, batch.encoded, self._positives(batch), *terms, negatives.loss)
+        return Scored(triples, negatives.head_side, batch, *terms, negatives.loss)
 
-    def _score_everything(self, triples: Tensor, head_side: Tensor) -> Step:
+    def _score_everything(self, triples: Tensor, head_side: Tensor) -> Scored:
         assert isinstance(self.kgc_loss, AllEntityLoss)
         batch, queries = embed_queries(self.model, triples, head_side)
-        terms = self.kgc_loss.terms(self.model.scorer, queries, batch.encoded.joint)
-        return Step(triples, head_side, batch.encoded, self._positives(batch), *terms, None)
+        return Scored(triples, head_side, batch, *self.kgc_loss.terms(self.model.scorer, queries, batch.encoded.joint))
 
-    def _positives(self, batch: EmbeddedBatch) -> EmbeddedPositives | None:
-        return batch.positives() if self.generator is not None else None
-
-    def _train_generator(self, positives: EmbeddedPositives) -> None:
-        """Optimise theta by ``L_diff`` (Eq. 11)."""
+    def _train_generator(self, loss: Tensor) -> None:
+        """Optimise theta; where the generator does not detach its inputs, the loss reaches the model too."""
         assert self.generator is not None
-        loss = self.generator.loss(positives, self._stream("diffusion"))
-        if loss is None:
-            return
-        optimizer = self._optimizers()[-1]
         self.manual_backward(loss, retain_graph=not self.generator.detach_inputs)
-        optimizer.step()
+        self._optimizers()[-1].step()
         if self.generator.detach_inputs:
             self._zero_gradients(besides=self.generator)
-        self.log("train/loss_diffusion", loss.detach(), on_step=False, on_epoch=True)
+        self._log_loss("loss_diffusion", loss)
+
+    def _hardness_adaptive(self, generated: GeneratedNegatives, scored: Scored, report: bool) -> Tensor:
+        """``L_HA``; its parts go to the diagnostics where a ``report`` is asked for."""
+        assert self.generator is not None
+        scorer, levels, positives = self.model.scorer, self.generator.levels, generated.positives
+        scores = self.hardness_loss.score(generated, self.model.encoder, scorer)
+        positive = scorer(positives.head.joint, positives.relation, positives.tail.joint)
+        positive_loss, negative_loss = self.hardness_loss.terms(positive, scores, levels, scorer)
+        loss: Tensor = (positive_loss + negative_loss).sum()
+        self._log_loss("loss_generated", loss)
+        if report:
+            joint, by_view = scored.batch.encoded.joint, scores_by_view(generated, scorer)
+            found = self.diagnostics.measure(
+                generated, by_view, negative_loss, scored.negative_loss, joint, self.generated_weight
+            )
+            self.log_dict(found, on_step=False, on_epoch=True)
+            self.diagnostics.warn_if_dead(self.current_epoch)
+        return loss
+
+    def _log_loss(self, name: str, loss: Tensor, shown: bool = False) -> None:
+        self.log(f"train/{name}", loss.detach(), on_step=False, on_epoch=True, prog_bar=shown)
 
     def _zero_gradients(self, besides: nn.Module | None = None) -> None:
         for (owner, _), optimizer in zip(self.trained, self._optimizers(), strict=True):
             if owner is not besides:
                 optimizer.zero_grad()
-
-    def _generated_loss(self, step: Step, of: EmbeddedPositives, batch_idx: int) -> Tensor:
-        """``L_HA`` (Eq. 13) on negatives generated at every level."""
-        assert self.generator is not None
-        generated = self.generator.generate(of, self._stream("generation"))
-        scorer, levels, positives = self.model.scorer, self.generator.levels, generated.positives
-        scores = self.hardness_loss.score(generated, self.model.encoder, scorer)
-        positive = scorer(positives.head.joint, positives.relation, positives.tail.joint)
-        attracted, terms = self.hardness_loss.terms(positive, scores, levels, scorer)
-        loss: Tensor = (attracted + terms).sum()
-        self.log("train/loss_generated", loss.detach(), on_step=False, on_epoch=True)
-        if batch_idx == 0:
-            by_view = scores_by_view(generated, scorer)
-            report = self.diagnostics.measure(
-                generated, by_view, terms, step.repelled, step.encoded.joint, self.generated_weight
-            )
-            self.log_dict(report, on_step=False, on_epoch=True)
-            self.diagnostics.warn_if_dead(self.current_epoch)
-        return loss
 
     def configure_optimizers(self) -> list[dict[str, Any]]:  # type: ignore[override]
         return [optimization.configure(owner.parameters()) for owner, optimization in self.trained]
@@ -233,10 +248,10 @@ class LinkPredictionModule(pl.LightningModule):
 
     # --- ranking -------------------------------------------------------------------------------------------------
 
-    def score_all(self, entity: Tensor, relation: Tensor, head_side: Tensor) -> Tensor:
+    def score_all(self, queries: Queries) -> Tensor:
         """``(batch, entities)`` fp32 scores of every entity; the entity table is encoded once per evaluation."""
         table = self.model.encode().joint if self._table is None else self._table
-        return self.model.score_all(entity, relation, head_side, table)
+        return self.model.score_all(queries, table)
 
     def on_validation_epoch_start(self) -> None:
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):

@@ -12,6 +12,7 @@ from torch import Tensor
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph, Vocabulary
 from dhns.graph.protocol import known_triples
+from dhns.graph.queries import Queries
 from dhns.training.module import LinkPredictionModule
 
 
@@ -96,8 +97,7 @@ def predict(module: LinkPredictionModule, query: Query, k: int, hide_known: bool
         scores = module.model.score_triples(triples)
     else:
         head_side = torch.tensor([query.asked == "head"], device=module.device)
-        entity = triples[:1, 2 if query.asked == "head" else 0]
-        scores = module.score_all(entity, triples[:1, 1], head_side)[0]
+        scores = module.score_all(Queries.of(triples[:1], head_side))[0]
     if not scores.isfinite().all():
         worst = int((~scores.isfinite()).nonzero()[0])
         head, relation, tail = triples[worst].tolist()

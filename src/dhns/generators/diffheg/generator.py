@@ -114,7 +114,7 @@ class DiffHEG(NegativeGenerator):
             [self._condition(view.flatten(0, 1), relation.flatten(0, 1), head_side).view_as(view) for view in observed]
         )
 
-    def loss(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor:
+    def loss(self, positives: EmbeddedPositives, rng: torch.Generator) -> Tensor:
         """``L_diff`` (Eq. 11): the error of the predicted noise, summed over views and sides, averaged over rows."""
         positives = positives.first(self.rows)
         if self.detach_inputs:
@@ -126,8 +126,8 @@ class DiffHEG(NegativeGenerator):
         clean, condition = self.latents.standardize(clean), self.conditions.standardize(condition)
         views, sides, rows, _ = clean.shape
         drawn = 1 if self.shared_noise else sides
-        step = torch.randint(1, self.schedule.steps + 1, (views, drawn, rows), generator=generator, device=clean.device)
-        noise = torch.randn(views, drawn, *clean.shape[2:], generator=generator, device=clean.device)
+        step = torch.randint(1, self.schedule.steps + 1, (views, drawn, rows), generator=rng, device=clean.device)
+        noise = torch.randn(views, drawn, *clean.shape[2:], generator=rng, device=clean.device)
         step, noise = step.expand(views, sides, rows), noise.expand_as(clean)
         error = self._error_in_parts(FoldedDenoiser(self.denoiser), clean, noise, step, condition)
         mask = present[:, None, :].to(error.dtype)
@@ -159,10 +159,10 @@ class DiffHEG(NegativeGenerator):
         return error(predicted, self._target(clean, noise, step), reduction="none").mean(-1)
 
     @torch.no_grad()
-    def sample(self, positives: EmbeddedPositives, generator: torch.Generator) -> Tensor:
+    def sample(self, positives: EmbeddedPositives, rng: torch.Generator) -> Tensor:
         condition = self.conditions.standardize(self.condition(positives))
         if self.condition_on == "shuffled":
-            order = torch.randperm(condition.shape[2], generator=generator, device=condition.device)
+            order = torch.randperm(condition.shape[2], generator=rng, device=condition.device)
             condition = condition[:, :, order]
         steps = [level.step(self.schedule.steps) for level in self.levels[: len(self.levels) // self.copies]]
         denoiser, rows = FoldedDenoiser(self.denoiser, self.int8), self._rows_at_once
@@ -172,7 +172,7 @@ class DiffHEG(NegativeGenerator):
         tapped = condition.new_empty(len(condition), len(self.levels), *condition.shape[1:])
         for taps in torch.split(tapped, len(steps), dim=1):
             for part, states in zip(torch.split(condition, rows, dim=2), torch.split(taps, rows, dim=3), strict=True):
-                chain = self._chain(denoiser, part, moments, set(steps), generator)
+                chain = self._chain(denoiser, part, moments, set(steps), rng)
                 for level, step in enumerate(steps):
                     states[:, level] = chain[step]
         return self.latents.restore(tapped)
@@ -183,7 +183,7 @@ class DiffHEG(NegativeGenerator):
         condition: Tensor,
         moments: dict[int, Moments],
         taps: set[int],
-        generator: torch.Generator,
+        rng: torch.Generator,
     ) -> dict[int, Tensor]:
         """States ``(V, 2, B, D)`` at the steps ``taps`` of the reverse chain (Eqs. 5-6) that takes all ``moments``."""
         sides = (condition[:, :1], condition[:, 1:]) if self.head_chain == "from_tail" else (condition,)
@@ -193,7 +193,7 @@ class DiffHEG(NegativeGenerator):
         ]
 
         def fresh() -> Tensor:
-            return torch.randn(sides[0].shape, generator=generator, device=condition.device)
+            return torch.randn(sides[0].shape, generator=rng, device=condition.device)
 
         state = fresh()
         states = {self.schedule.steps: state.expand_as(condition)} if self.schedule.steps in taps else {}
