@@ -468,7 +468,7 @@ def test_a_sampler_that_learns_has_an_optimizer_of_its_own(make_module, step, ow
 def test_lazy_adam_gets_gradients_of_the_named_entities_only(make_module, toy_graph):
     module = make_module("model=complex", "optimization=lazy_adam")
     triples, drawn = toy_graph.train[:1], torch.tensor([[3, 7]])
-    _, positive, negative = score_negatives(
+    _, positive, negative, _ = score_negatives(
         module.model, triples, Negatives(Queries.of(triples, torch.tensor([False])), drawn)
     )
     (positive.sum() + negative.sum()).backward()

@@ -31,6 +31,7 @@ BUDGET = frozenset({"budget", "epochs", "validations", "valid_triples"})
 """Settings that matter only through those that they set, `SET_BY_BUDGET`."""
 NEUTRAL = {
     "missing": {},
+    "own_entity": False,
     "resume": None,
     "init_from": None,
     "dataset.header": "auto",

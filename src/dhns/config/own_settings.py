@@ -17,6 +17,7 @@ OWN: dict[str, Any] = {
     "system": str,
     "ablated": str,
     "reciprocal": bool,
+    "own_entity": bool,
     "budget": Literal["smoke", "short", "full"],
     **{f"{part}.{budget}": Count for part in ("epochs", "validations") for budget in ("smoke", "short", "full")},
     **{f"valid_triples.{budget}": Count | None for budget in ("smoke", "short", "full")},

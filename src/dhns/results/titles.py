@@ -34,6 +34,7 @@ def name(result: Mapping[str, Any]) -> str:
     own = _own_choices(system)
     choices = {group: _choice(group, config[group], own.get(group, "")) for group in PARTS if group in config}
     parts += [f"{group}={choice}" for group, choice in choices.items() if choice not in ("", own.get(group))]
+    parts += ["own_entity"] if config.get("own_entity") else []
     parts += [_variant(config.get("diffheg") or {}, own.get("diffheg"))] if result["ablated"] != "no_diffheg" else []
     parts += [result["ablated"]] if result["ablated"] != "full" else []
     if missing := config.get("missing"):

@@ -12,6 +12,7 @@ from dhns.errors import InputError
 from dhns.generators.levels import HardnessLevel
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.models.kge_model import KGEModel
+from dhns.models.own_entity import OwnEntity
 from dhns.randomness import derive_seed
 from dhns.training.module import Generation, LinkPredictionModule
 
@@ -20,10 +21,11 @@ def build_module(config: dict[str, Any], graph: KnowledgeGraph) -> LinkPredictio
     """Model, loss, sampler and generator by their settings, initialised by the seed.
 
     Args:
-        config: plain dictionary with ``seed``, ``reciprocal``, ``scorer``, ``encoder``, ``negatives`` (empty for a loss
-            over all entities), ``loss``, ``regularizer`` (may be empty), ``optimization``, ``acceleration`` (may be
-            left out) and ``diffheg`` (may be empty): ``_target_`` nodes that Hydra instantiates. It goes into the
-            checkpoint as it is, interpolations included, so that folders are looked up where it is loaded.
+        config: plain dictionary with ``seed``, ``reciprocal``, ``own_entity``, ``scorer``, ``encoder``, ``negatives``
+            (empty for a loss over all entities), ``loss``, ``regularizer`` (may be empty), ``optimization``,
+            ``acceleration`` (may be left out) and ``diffheg`` (may be empty): ``_target_`` nodes that Hydra
+            instantiates. It goes into the checkpoint as it is, interpolations included, so that folders are looked up
+            where it is loaded.
         graph: prepared by the protocol.
 
     Raises:
@@ -33,7 +35,8 @@ def build_module(config: dict[str, Any], graph: KnowledgeGraph) -> LinkPredictio
     torch.manual_seed(derive_seed(nodes.seed, "initialisation"))
     scorer = instantiate(nodes.scorer)
     encoder = instantiate(nodes.encoder)(graph=graph, scorer=scorer)
-    model = KGEModel(encoder, scorer, graph.num_relations, nodes.get("reciprocal", False))
+    own_entity = OwnEntity(graph.train, graph.num_relations) if nodes.get("own_entity") else None
+    model = KGEModel(encoder, scorer, graph.num_relations, nodes.get("reciprocal", False), own_entity)
     return LinkPredictionModule(
         graph,
         model,

@@ -56,6 +56,7 @@ class Scored(NamedTuple):
         batch: their embeddings.
         positive_loss, negative_loss: the two terms of ``L_KGC``.
         sampler_loss: of a sampler that learns.
+        own_loss: of the numbers for the query's own entity, where sampled negatives do not train them.
     """
 
     triples: Tensor
@@ -64,6 +65,7 @@ class Scored(NamedTuple):
     positive_loss: Tensor
     negative_loss: Tensor
     sampler_loss: Tensor | None = None
+    own_loss: Tensor | None = None
 
 
 class LinkPredictionModule(pl.LightningModule):
@@ -162,8 +164,9 @@ class LinkPredictionModule(pl.LightningModule):
         # 11: optimise the model by L = L_KGC + lambda L_HA (Eq. 15), and what its parts add to that
         if self.regularizer is not None:
             loss = loss + self.regularizer(self.model, scored.triples, scored.head_side)
-        if scored.batch.encoded.loss is not None:
-            loss = loss + scored.batch.encoded.loss
+        for part in (scored.batch.encoded.loss, scored.own_loss):
+            if part is not None:
+                loss = loss + part
         self._log_loss("loss", loss, shown=True)
         if scored.sampler_loss is not None:
             self._log_loss("loss_sampler", scored.sampler_loss)
@@ -179,9 +182,9 @@ class LinkPredictionModule(pl.LightningModule):
         assert self.sampler is not None
         assert isinstance(self.kgc_loss, SampledLoss)
         negatives = self.sampler(triples, self.batches_seen, self._stream("negatives"), self.model)
-        batch, positive, negative = score_negatives(self.model, triples, negatives)
+        batch, positive, negative, own_loss = score_negatives(self.model, triples, negatives)
         terms = self.kgc_loss.terms(positive, negative, negatives.weight)
-        return Scored(triples, negatives.head_side, batch, *terms, negatives.loss)
+        return Scored(triples, negatives.head_side, batch, *terms, negatives.loss, own_loss)
 
     def _score_everything(self, triples: Tensor, head_side: Tensor) -> Scored:
         assert isinstance(self.kgc_loss, AllEntityLoss)
@@ -203,6 +206,8 @@ class LinkPredictionModule(pl.LightningModule):
         scorer, levels, positives = self.model.scorer, self.generator.levels, generated.positives
         scores = self.hardness_loss.score(generated, self.model.encoder, scorer)
         positive = scorer(positives.head.joint, positives.relation, positives.tail.joint)
+        if self.model.own_entity is not None:
+            positive = self.model.own_entity.raise_triples(positive, scored.triples[: len(positive)])
         positive_loss, negative_loss = self.hardness_loss.terms(positive, scores, levels, scorer)
         loss: Tensor = (positive_loss + negative_loss).sum()
         self._log_loss("loss_generated", loss)
