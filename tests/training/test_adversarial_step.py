@@ -29,7 +29,7 @@ def test_the_generator_steps_first_and_each_optimizer_steps_its_own(make_module,
     start, between, end = watch.states
     assert changed(start, between) == {"generator"}
     assert changed(between, end) == {"model"}
-    parts = metrics["train/loss_kgc"] + 0.3 * metrics["train/loss_generated"]
+    parts = metrics["train/loss_kgc"] + 0.3 * metrics["train/loss_generated"] + metrics["train/loss_own_entity"]
     torch.testing.assert_close(metrics["train/loss"], parts)
 
 

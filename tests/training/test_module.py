@@ -119,7 +119,7 @@ def test_regulariser_adds_its_penalty(make_module, step):
 
 def test_loss_is_that_of_sampled_plus_lambda_times_that_of_generated_negatives(make_module, step):
     metrics = step(make_module("diffheg.weight=0.7")).callback_metrics
-    parts = metrics["train/loss_kgc"] + 0.7 * metrics["train/loss_generated"]
+    parts = metrics["train/loss_kgc"] + 0.7 * metrics["train/loss_generated"] + metrics["train/loss_own_entity"]
     torch.testing.assert_close(metrics["train/loss"], parts)
 
 
@@ -407,7 +407,7 @@ def test_strong_baselines_learn_the_ring(make_module, fit, model):
 
 
 def test_a_softmax_is_over_all_entities(make_module, step):
-    module = make_module("scorer=distmult", "encoder=structural", "diffheg=none", *ALL_ENTITIES)
+    module = make_module("scorer=distmult", "encoder=structural", "diffheg=none", "own_entity=false", *ALL_ENTITIES)
     with torch.no_grad():
         module.model.relations.zero_()  # all scores are equal
     assert step(module).callback_metrics["train/loss_kgc"].item() == pytest.approx(math.log(12), rel=1e-5)
@@ -483,5 +483,6 @@ def test_a_step_with_lazy_adam(make_module, step):
     step(module)
     assert {name for name, value in snapshot(module).items() if not torch.equal(value, before[name])} == {
         "model.encoder.structure",
+        "model.own_entity.learned",
         "model.relations",
     }

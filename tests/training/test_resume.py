@@ -91,7 +91,7 @@ def test_best_checkpoint_is_that_of_the_best_validation(make_module, fit, tmp_pa
 
     callbacks = [Record(), *checkpoints(tmp_path, select_best=True, patience=None)]
     fit(
-        make_module("ablation=no_diffheg", "optimization.optimizer.lr=0.05"),
+        make_module("ablation=no_diffheg", "optimization.optimizer.lr=0.05", "own_entity=false"),
         callbacks,
         max_epochs=8,
         enable_checkpointing=True,

@@ -38,7 +38,7 @@ class NonSamplingLoss(AllEntityLoss):
             query, table = scorer.factors(query, table)
             known = (query[queries.row] * table[queries.answer]).sum(1)
             everything = ((query.T @ query) * (table.T @ table)).sum()
-            if queries.raised is not None:
+            if queries.own is not None and queries.raised is not None:
                 own = (query * table[queries.own]).sum(1)
                 everything = everything + ((own + queries.raised).square() - own.square()).sum()
                 is_own = queries.answer == queries.own[queries.row]

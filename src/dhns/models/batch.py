@@ -95,8 +95,8 @@ class EmbeddedQueries(NamedTuple):
         head_side: ``(Q,)`` bool.
         row: ``(B,)`` the query that each positive answers.
         answer: ``(B,)`` the entity that it answers with.
-        own: ``(Q,)`` ids of the known entities.
-        raised: ``(Q,)`` what the scores of these as answers are raised by; None if by nothing.
+        own: ``(Q,)`` ids of the known entities, whose scores as answers are raised; None if they are not.
+        raised: ``(Q,)`` by what.
     """
 
     entity: Tensor
@@ -104,13 +104,13 @@ class EmbeddedQueries(NamedTuple):
     head_side: Tensor
     row: Tensor
     answer: Tensor
-    own: Tensor
+    own: Tensor | None = None
     raised: Tensor | None = None
 
     def score_all(self, scorer: Scorer, table: Tensor) -> Tensor:
         """``(Q, E)`` scores of every row of ``table`` ``(E, J)``."""
         scores = scorer.score_all(self.entity, self.relation, self.head_side, table)
-        return scores if self.raised is None else raise_own(scores, self.own, self.raised)
+        return scores if self.own is None or self.raised is None else raise_own(scores, self.own, self.raised)
 
 
 class ScoredNegatives(NamedTuple):
@@ -203,7 +203,5 @@ def embed_queries(model: KGEModel, triples: Tensor, head_side: Tensor) -> tuple[
     encoded = model.encode(None, relations)
     queries, row = Queries.of(triples, head_side).distinct(model.num_relations)
     asked = model.embed(queries, encoded.joint, relations)
-    raised = None if model.own_entity is None else model.own_entity(queries)
-    return EmbeddedBatch(encoded, relations, triples), EmbeddedQueries(
-        *asked, row, answers(triples, head_side), queries.entity, raised
-    )
+    own = () if model.own_entity is None else (queries.entity, model.own_entity(queries))
+    return EmbeddedBatch(encoded, relations, triples), EmbeddedQueries(*asked, row, answers(triples, head_side), *own)

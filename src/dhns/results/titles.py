@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dhns.config.identity import BUDGET, IGNORED, IGNORED_OF_TRAINER, SET_BY_BUDGET
+from dhns.config.identity import BUDGET, IGNORED, IGNORED_OF_TRAINER, NEUTRAL, SET_BY_BUDGET
 from dhns.resources import conf_dir
 
 PARTS = ("encoder", "loss", "regularizer")
@@ -34,7 +34,6 @@ def name(result: Mapping[str, Any]) -> str:
     own = _own_choices(system)
     choices = {group: _choice(group, config[group], own.get(group, "")) for group in PARTS if group in config}
     parts += [f"{group}={choice}" for group, choice in choices.items() if choice not in ("", own.get(group))]
-    parts += ["own_entity"] if config.get("own_entity") else []
     parts += [_variant(config.get("diffheg") or {}, own.get("diffheg"))] if result["ablated"] != "no_diffheg" else []
     parts += [result["ablated"]] if result["ablated"] != "full" else []
     if missing := config.get("missing"):
@@ -57,7 +56,9 @@ def sampler(result: Mapping[str, Any]) -> str:
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """By dotted key, the settings that change numbers."""
+    younger = {key: value for key, value in NEUTRAL.items() if not isinstance(value, Mapping) and "." not in key}
     plain = {key: value for key, value in config.items() if key not in IGNORED | BUDGET | {"system", "ablated"}}
+    plain = younger | plain  # those that a run was stored before are at the value that changes nothing
     found = dict(_leaves(plain))
     with contextlib.suppress(OmegaConfBaseException):  # of a file that no program of ours wrote
         tree = OmegaConf.create({name: config[name] for name in (*BUDGET, "trainer", "data") if name in config})

@@ -164,9 +164,11 @@ class LinkPredictionModule(pl.LightningModule):
         # 11: optimise the model by L = L_KGC + lambda L_HA (Eq. 15), and what its parts add to that
         if self.regularizer is not None:
             loss = loss + self.regularizer(self.model, scored.triples, scored.head_side)
-        for part in (scored.batch.encoded.loss, scored.own_loss):
-            if part is not None:
-                loss = loss + part
+        if scored.batch.encoded.loss is not None:
+            loss = loss + scored.batch.encoded.loss
+        if scored.own_loss is not None:
+            self._log_loss("loss_own_entity", scored.own_loss)
+            loss = loss + scored.own_loss
         self._log_loss("loss", loss, shown=True)
         if scored.sampler_loss is not None:
             self._log_loss("loss_sampler", scored.sampler_loss)
