@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,21 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         if error.errno is not None:
             error.filename = str(path)
         raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def link(source: Path, target: Path) -> None:
+    """A hard link, or a copy where there can be none; the target is whole or absent."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
+    temporary.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -46,6 +46,9 @@ OWN: dict[str, Any] = {
     "relation": str | None,
     "tail": str | None,
     "k": Count,
+    # blend
+    "members": Sequence[str],
+    "weights": Sequence[NotNegative] | None,
     # compare and curves
     "runs": Path,
     "markdown": bool,

@@ -29,6 +29,8 @@ def title(result: Mapping[str, Any]) -> str:
 def name(result: Mapping[str, Any]) -> str:
     """System, scorer, parts that are not the system's own, variant of the generator, ablation, what was taken away."""
     config, system = result["config"], result["system"]
+    if "members" in config:  # a blend is named by them
+        return str(system)
     scorer = _class_name(config.get("scorer"))
     parts = [system] if system.lower() == scorer.lower() else [system, scorer]
     own = _own_choices(system)

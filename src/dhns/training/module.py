@@ -260,11 +260,24 @@ class LinkPredictionModule(pl.LightningModule):
         table = self.model.encode().joint if self._table is None else self._table
         return self.model.score_all(queries, table)
 
-    def on_validation_epoch_start(self) -> None:
+    def score_relations(self, triples: Tensor) -> Tensor:
+        """``(R,)`` scores of triples ``(R, 3)`` that differ in their relation."""
+        return self.model.score_triples(triples)
+
+    def start_ranking(self) -> None:
+        """Encode all entities once for all queries that follow, and empty the metric."""
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             # detached: the structural encoder hands out its own parameter, which would be registered as another one
             self._table = self.model.encode().joint.detach().float()
         self.metric.reset()
+
+    def end_ranking(self) -> None:
+        """Let go of the encoded entities."""
+        self._table = None
+        self.metric.reset()
+
+    def on_validation_epoch_start(self) -> None:
+        self.start_ranking()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         query, triples = batch
@@ -283,8 +296,7 @@ class LinkPredictionModule(pl.LightningModule):
         self.log("mrr", metrics["mrr"], prog_bar=True, logger=False)
 
     def on_validation_end(self) -> None:
-        self._table = None
-        self.metric.reset()
+        self.end_ranking()
 
     # --- checkpoints ---------------------------------------------------------------------------------------------
 

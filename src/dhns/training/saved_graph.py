@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dhns.errors import InputError
-from dhns.files import PARTIAL, write_bytes
+from dhns.files import link, write_bytes
 from dhns.graph.features import read_modality
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph, Modality, Vocabulary
@@ -48,7 +46,7 @@ def save_graph(graph: KnowledgeGraph, folder: Path, outputs: Path) -> None:
         shared = outputs / _SHARED / f"{prints[f'modality/{name}'][:32]}.safetensors"
         if not shared.is_file():
             write_bytes(shared, save(_present_rows(modality)))
-        _link(shared, folder / FEATURES / f"{name}.safetensors")
+        link(shared, folder / FEATURES / f"{name}.safetensors")
     write_bytes(folder / FILE_NAME, save(tensors, {"graph": json.dumps(about)}))
 
 
@@ -97,18 +95,3 @@ def _present_rows(modality: Modality) -> dict[str, Tensor]:
 def _vocabulary(kind: str, names: Mapping[str, list[str] | None]) -> Vocabulary:
     keys = tuple(names["keys"] or ())
     return Vocabulary(kind, keys, tuple(names["labels"] or keys))
-
-
-def _link(source: Path, target: Path) -> None:
-    """A hard link, or a copy where there can be none; the target is whole or absent."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
-    temporary.unlink(missing_ok=True)
-    try:
-        try:
-            os.link(source, temporary)
-        except OSError:
-            shutil.copyfile(source, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
