@@ -26,7 +26,7 @@ FLOORS = (
     ("encoders", "ranking", "results"),
     ("data", "models", "tracking"),
     ("generators", "losses", "negatives", "sources", "features"),
-    ("training", "experiments"),
+    ("training", "experiments", "testing"),
     ("api",),
     ("commands",),
     ("cli",),
