@@ -3,7 +3,7 @@
 import pytest
 
 import dhns
-from commands.shell import DATA, SMALL, program, refused, results, succeed
+from commands.shell import program, refused, succeed
 from dhns.commands.arguments import without_config_dir
 
 CLASS = """
@@ -14,7 +14,6 @@ class Mine(RotatE):
     def __init__(self, dim: int, margin: float = 9.0, motto: str = ""):
         super().__init__(dim, margin)
 """
-TRAIN = ("train", *DATA, *SMALL, "trainer.max_epochs=1", "model=rotate", "progress=false")
 
 
 @pytest.fixture
@@ -46,10 +45,7 @@ def test_its_files_are_choices(place):
     assert "name: own" in printed
 
 
-def test_sweeps_compare_and_data_have_them(place):
-    succeed(place, *TRAIN, *FLAG, "--multirun", "scorer=mine,distmult", "seed=0")
-    assert len(results(place)) == 2
-    assert "Mine" in succeed(place, "compare", *FLAG)
+def test_data_commands_have_its_data_sets(place):
     assert "12" in succeed(place, "data", *FLAG, "stats", "dataset=own")
 
 
