@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.singleton import Singleton
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from dhns.compat import own_hydra
 from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.resources import conf_dir, conf_dirs
@@ -30,16 +29,12 @@ def composed(command: str, choices: Mapping[str, str | None], settings: Mapping[
         InputError: a choice or a setting does not exist.
     """
     register_resolvers()
-    state = Singleton.get_state()  # a program that is a Hydra app itself keeps its own
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        with own_hydra(), initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
             chosen = [f"{group}={choice or 'null'}" for group, choice in choices.items()]
             config = compose(command, [*chosen, *own_files()])
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(" ".join(str(error).split())) from None
-    finally:
-        Singleton.set_state(state)
     for key, value in settings.items():
         holder, _, name = key.rpartition(".")
         node = OmegaConf.select(config, holder) if holder else config
