@@ -1,6 +1,7 @@
 """No import runs up or round: the floors of the house, from the ground."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import dhns
 
 ROOT = Path(dhns.__file__).parent
 GROUND = (
+    "compat",
     "errors",
     "locking",
     "ranges",
@@ -26,7 +28,7 @@ FLOORS = (
     ("encoders", "ranking", "results"),
     ("data", "models", "tracking"),
     ("generators", "losses", "negatives", "sources", "features"),
-    ("training", "experiments"),
+    ("training", "experiments", "testing"),
     ("api",),
     ("commands",),
     ("cli",),
@@ -35,6 +37,7 @@ FLOORS = (
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}
 
 
+@functools.cache
 def modules():
     return {path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))}
 
@@ -103,3 +106,20 @@ def test_no_guard_hides_an_import_within_a_floor():
         for node in guarded:
             for target in imports(node):
                 assert HEIGHT.get(target[0], -1) <= HEIGHT.get(path.parts[0].removesuffix(".py"), len(FLOORS)), path
+
+
+def test_private_names_of_other_packages_stand_in_one_module():
+    """A name with an underscore before it is promised to nobody; `dhns.compat` has a test for each."""
+    own = {"_replace", "_fields", "_asdict", "_exit"}  # of named tuples, and of os
+    found = []
+    for path, tree in modules().items():
+        defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith("dhns"):
+                parts = [*node.module.split("."), *(alias.name for alias in node.names)]
+                found += [(path, part) for part in parts if part.startswith("_") and not part.startswith("__")]
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+                of_this = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls", "case")
+                if not (of_this or "super()" in ast.unparse(node) or node.attr in own | defined):
+                    found.append((path, ast.unparse(node)))
+    assert {path for path, _ in found} == {Path("compat.py")}, found

@@ -22,6 +22,7 @@ from dhns.experiments.blending import blend_runs
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
 from dhns.graph.load import load_graph as _load_graph
+from dhns.resources import own_conf
 from dhns.training.blend import Blend, load_ranker
 from dhns.training.check import check_settings
 from dhns.training.device import choose_device
@@ -222,19 +223,23 @@ def blend(
     return Run(folder, result)
 
 
-def load_graph(dataset: str, protocol: str = "clean", **settings: Any) -> KnowledgeGraph:
+def load_graph(
+    dataset: str, protocol: str = "clean", *, config_dir: str | Path | None = None, **settings: Any
+) -> KnowledgeGraph:
     """A data set by the name of its file in ``conf/dataset``, prepared by a protocol.
 
     Args:
         dataset: ``world_flags``, ``mkg_w``, ``tsv``, ...
         protocol: ``clean`` or ``as_published``.
+        config_dir: a folder of your own with more files of groups, such as ``dataset/mine.yaml``.
         **settings: of the data set: ``folder="my_graph"``, ``modalities={"textual": "sbert.npy"}``.
 
     Raises:
         InputError: there is no such data set, or its files are not there or malformed.
     """
     chosen = {f"dataset.{key}": value for key, value in settings.items()}
-    return _load_graph(composed("data", {"dataset": dataset, "protocol": protocol}, chosen))
+    with own_conf(config_dir):
+        return _load_graph(composed("data", {"dataset": dataset, "protocol": protocol}, chosen))
 
 
 def train(
@@ -243,6 +248,7 @@ def train(
     *,
     settings: Mapping[str, Any] | None = None,
     outputs: str | Path = "outputs",
+    config_dir: str | Path | None = None,
     **choices: Any,
 ) -> Run:
     """Train, select on validation, rank the test split once, store the result; or return what is stored already.
@@ -252,25 +258,27 @@ def train(
         model: its file in ``conf/model``.
         settings: values by dotted key: ``{"scorer.dim": 64, "trainer.max_epochs": 20}``.
         outputs: folder of runs.
+        config_dir: a folder of your own with more files of groups, such as ``scorer/mine.yaml``.
         **choices: files by group (``scorer="distmult"``, ``ablation="no_hal"``) and top-level settings (``seed=1``,
             ``budget="short"``).
 
     Raises:
         InputError: a choice or a setting does not exist, or does not work.
     """
-    chosen = {key: value for key, value in choices.items() if key in groups()}
-    values = {key: value for key, value in choices.items() if key not in groups()} | dict(settings or {})
-    dataset = {"dataset": graph} if isinstance(graph, str) else {}
-    config = composed("train", {"model": model, **dataset, **chosen}, {"paths.outputs": str(outputs), **values})
-    with open_dict(config):
-        for key in ("download", "mirror"):
-            del config[key]
-        if isinstance(graph, KnowledgeGraph):
-            config.dataset = {"name": graph.name}
-            config.content = fingerprint(graph)
-    check_settings(config)
-    result = run(config, graph if isinstance(graph, KnowledgeGraph) else None)
-    return Run(Path(config.run_dir), result)
+    with own_conf(config_dir):
+        chosen = {key: value for key, value in choices.items() if key in groups()}
+        values = {key: value for key, value in choices.items() if key not in chosen} | dict(settings or {})
+        dataset = {"dataset": graph} if isinstance(graph, str) else {}
+        config = composed("train", {"model": model, **dataset, **chosen}, {"paths.outputs": str(outputs), **values})
+        with open_dict(config):
+            for key in ("download", "mirror"):
+                del config[key]
+            if isinstance(graph, KnowledgeGraph):
+                config.dataset = {"name": graph.name}
+                config.content = fingerprint(graph)
+        check_settings(config)
+        result = run(config, graph if isinstance(graph, KnowledgeGraph) else None)
+        return Run(Path(config.run_dir), result)
 
 
 def _as_name(part: Name | None) -> str | None:

@@ -42,9 +42,19 @@ def run(command: str = "help", *arguments: str) -> None:
     if command not in COMMANDS:
         print(f"error: there is no command '{command}'\n\n{usage()}", file=sys.stderr)
         sys.exit(2)
-    from dhns.commands.arguments import in_words_of_hydra
+    from dhns.commands.arguments import in_words_of_hydra, without_config_dir
+    from dhns.errors import InputError
+    from dhns.resources import OWN_CONF, choose_own_conf
 
-    sys.argv = [f"dhns {command}", *in_words_of_hydra(arguments, "action" if command == "data" else None)]
+    rest, folder = without_config_dir(arguments)
+    try:
+        if folder := folder or os.environ.get(OWN_CONF):
+            choose_own_conf(folder)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    own = ["--config-dir", os.environ[OWN_CONF]] if folder else []
+    sys.argv = [f"dhns {command}", *own, *in_words_of_hydra(rest, "action" if command == "data" else None)]
     importlib.import_module(f"dhns.commands.{command}").main()
 
 

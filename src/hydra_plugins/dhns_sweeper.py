@@ -10,8 +10,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from dhns.compat import BasicSweeper
 
 if TYPE_CHECKING:
     from dhns.experiments.sweeps.jobs import Job

@@ -91,23 +91,6 @@ def test_fakes_have_every_view(make, positives):
     assert set(fakes.present) == set(fakes.views)
 
 
-def test_fakes_are_constants_for_the_first_rows(make, positives):
-    fakes = generated(make(rows=4), positives)
-    assert all(view.shape == (2, 2, 4, WIDTH) and not view.requires_grad for view in fakes.views.values())
-    assert all(mask.shape == (4,) for mask in fakes.present.values())
-    assert fakes.positives.head.joint.requires_grad
-    torch.testing.assert_close(fakes.positives.tail.joint, positives.tail.joint[:4])
-
-
-def test_a_stream_fixes_fakes_and_loss(make, positives):
-    adversary = make()
-    before = torch.get_rng_state()
-    for draw in (adversary.sample, adversary.loss):
-        assert torch.equal(draw(positives, stream(0, "a")), draw(positives, stream(0, "a")))
-        assert not torch.equal(draw(positives, stream(0, "a")), draw(positives, stream(0, "b")))
-    assert torch.equal(torch.get_rng_state(), before), "nothing but the stream is drawn from"
-
-
 def test_there_must_be_a_modality(toy_graph):
     scorer = RotatE(3)
     with pytest.raises(InputError, match=r"structural view only.*encoder=attention_fusion"):
@@ -187,12 +170,6 @@ def test_gradients_of_its_loss_do_not_reach_the_embeddings(make, model, positive
     assert all(p.grad is not None and p.grad.any() for p in adversary.parameters())
     assert model.encoder.structure.grad is None
     assert model.relations.grad is None
-
-
-def test_the_model_is_no_part_of_it(make, model):
-    own = {id(p) for p in make().parameters()}
-    assert own.isdisjoint(id(p) for p in model.parameters())
-    assert all(name.startswith("networks.") for name in make().state_dict())
 
 
 def test_trained_alone_it_raises_the_scores_of_its_fakes(make, model, positives):

@@ -108,6 +108,13 @@ def test_rows_outside_of_the_table_are_refused(points, wrong):
 
 
 @compiled
+@pytest.mark.parametrize("some", [None, torch.tensor([[0, 1]])], ids=["all", "indexed"])
+def test_queries_of_another_width_are_refused(some):
+    with pytest.raises(ValueError, match="queries of width 6 for rows of width 4"):
+        pairs.measure_pairs(torch.zeros(1, 6), torch.zeros(2, 4), some, "product")
+
+
+@compiled
 def test_denormal_numbers_stay_on_in_the_process():
     smallest = torch.tensor([1e-40])
     assert (smallest + smallest).item() > 0

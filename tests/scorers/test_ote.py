@@ -159,23 +159,6 @@ def test_sides_mix_within_a_batch(case, size, monkeypatch):
     torch.testing.assert_close(case.scorer.score_all(*query).gather(1, answer[:, None])[:, 0], case.expected)
 
 
-def test_scores_broadcast(case):
-    grid = case.scorer(case.entities[:, None, None], case.prepared[:, None], case.entities)
-    torch.testing.assert_close(grid.flatten(), case.expected)
-
-
-def test_generated_candidates_have_levels_and_sides(case):
-    """The shapes of negatives of a generator: ``(L, 2, B, D)`` against queries ``(2, B, Q)``."""
-    generated = torch.randn(3, 2, len(TRIPLES), DIM, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    h, r, t = TRIPLES.T
-    relation = torch.stack([case.prepared[r], case.scorer.inverse(case.prepared[r])])
-    query = case.scorer.query(torch.stack([case.entities[h], case.entities[t]]), relation)
-    scores = case.scorer.match(query, generated)
-    assert scores.shape == (3, 2, len(TRIPLES))
-    for side in (0, 1):
-        torch.testing.assert_close(scores[2, side], case.scorer.match(query[side], generated[2, side]))
-
-
 def test_prepared_matrices_are_gram_schmidt(case):
     prepared = case.prepared[:, : DIM * GROUP].reshape(RELATIONS, -1, GROUP, GROUP)
     expected = [matrices(relation) for relation in case.relations.tolist()]
@@ -185,10 +168,6 @@ def test_prepared_matrices_are_gram_schmidt(case):
 def test_orthonormalised_again_nothing_changes(case):
     again = case.scorer.prepare(case.prepared[:, :-1])
     torch.testing.assert_close(again, case.prepared)
-
-
-def test_inverse_of_the_inverse_is_the_relation(case):
-    assert torch.equal(case.scorer.inverse(case.scorer.inverse(case.prepared)), case.prepared)
 
 
 def test_what_the_tail_predicts_from_a_prediction_is_the_head(case):

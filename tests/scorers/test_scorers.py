@@ -294,29 +294,6 @@ def test_sides_mix_within_a_batch(scorer, tables, expected):
     torch.testing.assert_close(scorer.score_all(*query).gather(1, answer[:, None])[:, 0], expected)
 
 
-def test_scores_broadcast(scorer, tables):
-    entities, relations = tables
-    grid = scorer(entities[:, None, None], relations[:, None], entities)
-    torch.testing.assert_close(grid.flatten(), scorer(*(table[i] for table, i in zip(
-        (entities, relations, entities), TRIPLES.T, strict=True))))  # fmt: skip
-
-
-def test_inverse_of_the_inverse_is_the_relation(scorer, tables):
-    torch.testing.assert_close(scorer.inverse(scorer.inverse(tables[1])), tables[1])
-
-
-def test_leading_dimensions_of_generated_entities_broadcast(scorer, tables):
-    """As the hardness-adaptive loss does: levels and sides before the batch."""
-    entities, relations = tables
-    observed, relation = entities[:4].view(2, 2, -1), relations[[0, 1, 2, 0]].view(2, 2, -1)
-    generated = entities[torch.arange(12) % 7].view(3, 2, 2, -1)
-    found = scorer.match(scorer.query(observed, relation), generated)
-    assert found.shape == (3, 2, 2)
-    torch.testing.assert_close(found, scorer(*(x.expand(3, 2, 2, -1) for x in (observed, relation, generated))))
-    ends = scorer.query(generated[:, 1], relation[0])
-    torch.testing.assert_close(ends, scorer.query(generated[:, 1], relation[0].expand(3, -1, -1)))
-
-
 def test_condition_is_the_formula(case, scorer, stored, tables):
     entities, relations = stored
     e, r, head_side = torch.cartesian_prod(torch.arange(ENTITIES), torch.arange(RELATIONS), torch.arange(2)).T
@@ -326,29 +303,6 @@ def test_condition_is_the_formula(case, scorer, stored, tables):
     ]
     found = scorer.condition(entities[e], tables[1][r], head_side.bool())
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
-
-
-def test_training_and_ranking_paths_have_the_same_gradients(scorer, stored):
-    """Chunked, indexed scores against the plain formula under autograd."""
-    index = torch.tensor([[0, 3, 3], [6, 1, 0]])
-    gradients = []
-    for indexed in (True, False):
-        entities, relations = (table.clone().requires_grad_() for table in stored)
-        query = scorer.query(entities[[1, 2]], scorer.prepare(relations)[[0, 2]])
-        score = scorer.match_indexed(query, entities, index) if indexed else scorer.match(
-            query[:, None], entities[index]
-        )  # fmt: skip
-        gradients.append(torch.autograd.grad(score.square().sum(), (entities, relations)))
-    torch.testing.assert_close(*gradients)
-
-
-def test_ranking_all_entities_is_the_same_with_and_without_autograd(scorer, tables):
-    entities, relations = tables
-    query = scorer.query(entities, relations[[0] * ENTITIES])
-    plain = scorer.match_all(query, entities)
-    tracked = scorer.match_all(query.clone().requires_grad_(), entities)
-    assert tracked.requires_grad
-    torch.testing.assert_close(plain, tracked.detach())
 
 
 @pytest.mark.parametrize("size", [1, 2 * 3 * 8 * 6], ids=["row by row", "uneven"])
@@ -394,14 +348,6 @@ def test_magnitudes_are_the_sizes_of_the_numbers(name):
     vectors = torch.randn(2, 4, scorer.entity_width, dtype=torch.float64)
     expected = [[SIZES[name](vector) for vector in part] for part in vectors.tolist()]
     torch.testing.assert_close(scorer.magnitudes(vectors), torch.tensor(expected, dtype=torch.float64))
-
-
-@pytest.mark.parametrize("name", SIZES)
-def test_magnitudes_of_zeros_have_finite_gradients(name):
-    scorer = CASES[name].make()
-    vector = torch.zeros(scorer.entity_width, requires_grad=True)
-    (gradient,) = torch.autograd.grad(scorer.magnitudes(vector).pow(3).sum(), vector)
-    assert (gradient == 0).all()
 
 
 LONG = {

@@ -107,15 +107,6 @@ def test_sides_mix_within_a_batch(plain):
     torch.testing.assert_close(plain.scorer.score_all(*asked).gather(1, answer[:, None])[:, 0], plain.expected)
 
 
-def test_scores_broadcast(case):
-    grid = case.scorer(case.entities[:, None, None], case.prepared[:, None], case.entities)
-    torch.testing.assert_close(grid.flatten(), case.expected)
-
-
-def test_inverse_of_the_inverse_is_the_relation(plain):
-    assert torch.equal(plain.scorer.inverse(plain.scorer.inverse(plain.prepared)), plain.prepared)
-
-
 def test_condition_is_the_query_of_either_side(plain):
     e, r, head_side = torch.cartesian_prod(torch.arange(ENTITIES), torch.arange(RELATIONS), torch.arange(2)).T
     entities, relations = plain.entities.tolist(), plain.relations.tolist()

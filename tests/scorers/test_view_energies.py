@@ -131,13 +131,6 @@ def test_every_path_is_the_formula_on_both_sides(scorer, tables, expected, head_
     close(scores[:, 1], scorer.score_all(*query).gather(1, index[:, 1:])[:, 0])
 
 
-def test_scores_broadcast(scorer, tables):
-    entities, relations = tables
-    grid = scorer(entities[:, None, None], relations[:, None], entities)
-    h, r, t = TRIPLES.T
-    close(grid.flatten(), scorer(entities[h], relations[r], entities[t]))
-
-
 def test_indexed_scores_have_the_gradients_of_plain_ones(scorer, tables, monkeypatch):
     monkeypatch.setitem(tiles.CHUNK_BYTES, "cpu", 1)
     index = torch.tensor([[0, 3, 3], [5, 1, 0]])

@@ -11,18 +11,21 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from hydra.utils import get_object
 from omegaconf import OmegaConf
 
+from dhns.config.composition import groups, in_quotes
 from dhns.config.own_settings import OWN
-from dhns.config.signatures import written
+from dhns.config.signatures import Signature, imported, written
 from dhns.config.values import alternatives
-from dhns.resources import conf_dir
+from dhns.resources import conf_files
 
 _BY_NAME = {"table": str, "dataset.modalities.*.path": Path, "dataset.modalities.*": Path | None}
 """Tables are named by numbers; a modality is a file or, in braces, a mapping."""
 _IN_QUOTES = re.compile(r"'([^'\\]|\\.)*'|\"([^\"\\]|\\.)*\"", re.DOTALL)
 _CHOICE = re.compile(rf"(?:^|,)((?:{_IN_QUOTES.pattern})(?=,|$)|[^,]*)", re.DOTALL)
 _WORD = re.compile(r"(?:[A-Za-z_]|\.{0,2}/)[\w./-]*", re.ASCII)
+_CONFIG_DIR = ("--config-dir", "-cd")
 _NO_WORDS = frozenset({"true", "false", "null", "nan", "inf"})
 
 
@@ -39,6 +42,17 @@ def in_words_of_hydra(arguments: Sequence[str], first: str | None = None) -> lis
         settings = [f"{first}={others.pop(0)}", *settings]
     sweep = "--multirun" in others or "-m" in others
     return [*others, *(quoted(argument, sweep) for argument in settings)]
+
+
+def without_config_dir(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """The arguments but for Hydra's ``--config-dir``, and the folder that it names."""
+    rest, folder = list(arguments), None
+    for place, argument in reversed(list(enumerate(rest))):
+        flag, equals, value = argument.partition("=")
+        if flag in _CONFIG_DIR and (equals or place + 1 < len(rest)):
+            folder = folder or (value if equals else rest.pop(place + 1))
+            rest.pop(place)
+    return rest, folder
 
 
 def quoted(argument: str, sweep: bool = False) -> str:
@@ -74,17 +88,12 @@ def _quoted(value: str, kinds: set[Any]) -> str:
         value = os.path.expanduser(value)  # noqa: PTH111  # the shell does so at the start of a word only
     if _WORD.fullmatch(value) and value.lower() not in _NO_WORDS:
         return value
-    # Hydra and OmegaConf unescape backslashes only before a quote, the end, and an interpolation
-    value = re.sub(rf"(\\*)\$\{{{_not_a_reference() if Path in kinds else ''}", r"\1\1\\${", value)
-    value = re.sub(r"(\\*)'", r"\1\1\\'", value)
-    value = re.sub(r"(\\+)\Z", r"\1\1", value)
-    return f"'{value}'"
+    return in_quotes(value, _not_a_reference(groups()) if Path in kinds else "")
 
 
 @functools.cache
-def _not_a_reference() -> str:
+def _not_a_reference(groups: frozenset[str]) -> str:
     """What follows ``${`` where it refers to no setting and no resolver."""
-    groups = (path.name for path in conf_dir().iterdir() if path.is_dir())
     names = "|".join(sorted({*groups, *(key.partition(".")[0] for key in OWN)}))
     return rf"(?!(?:(?:oc|dhns)\.\w+:|(?:{names})[.}}]).*\}})"
 
@@ -104,8 +113,19 @@ def _of_targets(key: str) -> Iterator[Any]:
     if not re.fullmatch(r"\w+(\.\w+)+", key):
         return
     group, *path, name = key.split(".")
-    for file in sorted((conf_dir() / group).glob("*.yaml")):
+    for file in conf_files(group):
         tree = OmegaConf.load(file)
         target = OmegaConf.select(tree, ".".join([*path, "_target_"]), throw_on_resolution_failure=False)
-        if isinstance(target, str) and (signature := written(target)):
+        if isinstance(target, str) and (signature := _signature(target)):
             yield signature.hints.get(name)
+
+
+@functools.cache
+def _signature(target: str) -> Signature | None:
+    """What an object takes; of another package, as far as it can be imported."""
+    if target.startswith("dhns."):
+        return written(target)
+    try:
+        return imported(get_object(target))
+    except Exception:  # whatever the import of a module raises, which is told where the object is made
+        return None

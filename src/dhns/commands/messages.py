@@ -16,10 +16,11 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from dhns.config.composition import groups, own_files
 from dhns.config.known_keys import require_known
 from dhns.config.trainer_settings import REFUSED
 from dhns.errors import InputError
-from dhns.resources import conf_dir
+from dhns.resources import conf_dir, conf_files
 from dhns.training.check import check_settings
 
 USER_ERRORS = (InputError, HydraException, OmegaConfBaseException)
@@ -64,11 +65,11 @@ def message(error: BaseException, command: str) -> str:
         key = str(next(filter(None, (getattr(cause, "full_key", None) for cause in causes)), unknown[1]))
         return f"there is no setting '{key}'; {_instead(key, command)}"
     if text.startswith(_NO_NAME):
-        chosen = [argument for argument in sys.argv[1:] if (conf_dir() / argument.partition("=")[0]).is_dir()]
+        chosen = [argument for argument in sys.argv[1:] if argument.partition("=")[0] in groups()]
         return f"expected the name of a file in conf/, not null or a number: {' '.join(chosen)}"
     if choice := _NO_CHOICE.search(text):
         group, name = choice[1], choice[2]
-        there = sorted(file.stem for file in (conf_dir() / group).glob("*.yaml")) or choice[3].split()
+        there = [file.stem for file in conf_files(group)] or choice[3].split()
         near = difflib.get_close_matches(name, there, n=3)
         if near:
             return f"Could not find '{group}/{name}'; did you mean {' or '.join(near)}?"
@@ -126,7 +127,7 @@ def _composed(command: str, *overrides: str) -> DictConfig | None:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
-            return compose(command, overrides=list(overrides))
+            return compose(command, overrides=[*overrides, *own_files()])
     except (HydraException, OmegaConfBaseException):
         return None
 

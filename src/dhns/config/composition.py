@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.singleton import Singleton
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from dhns.compat import own_hydra
 from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
-from dhns.resources import conf_dir
+from dhns.resources import conf_dir, conf_dirs
 
 
 def composed(command: str, choices: Mapping[str, str | None], settings: Mapping[str, Any]) -> DictConfig:
@@ -29,15 +29,12 @@ def composed(command: str, choices: Mapping[str, str | None], settings: Mapping[
         InputError: a choice or a setting does not exist.
     """
     register_resolvers()
-    state = Singleton.get_state()  # a program that is a Hydra app itself keeps its own
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
-            config = compose(command, [f"{group}={choice or 'null'}" for group, choice in choices.items()])
+        with own_hydra(), initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+            chosen = [f"{group}={choice or 'null'}" for group, choice in choices.items()]
+            config = compose(command, [*chosen, *own_files()])
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(" ".join(str(error).split())) from None
-    finally:
-        Singleton.set_state(state)
     for key, value in settings.items():
         holder, _, name = key.rpartition(".")
         node = OmegaConf.select(config, holder) if holder else config
@@ -57,5 +54,24 @@ def composed(command: str, choices: Mapping[str, str | None], settings: Mapping[
 
 
 def groups() -> frozenset[str]:
-    """Names of the groups of choices in ``conf/``."""
-    return frozenset(path.name for path in conf_dir().iterdir() if path.is_dir())
+    """Names of the groups of choices in ``conf/``, ours and the user's."""
+    return frozenset(path.name for folder in conf_dirs() for path in folder.iterdir() if path.is_dir())
+
+
+def own_files() -> list[str]:
+    """Overrides by which a composition also finds the files of a user's own folder; none without one."""
+    return [f"hydra.searchpath=[{in_quotes(f'file://{folder}')}]" for folder in conf_dirs()[1:]]
+
+
+def in_quotes(text: str, reference: str = "") -> str:
+    """A text in Hydra's quotes, which reaches its setting as it is.
+
+    Args:
+        text: of any characters.
+        reference: what must not follow ``${`` where that is text, as a regular expression.
+    """
+    # Hydra and OmegaConf unescape backslashes only before a quote, the end, and an interpolation
+    text = re.sub(rf"(\\*)\$\{{{reference}", r"\1\1\\${", text)
+    text = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    text = re.sub(r"(\\+)\Z", r"\1\1", text)
+    return f"'{text}'"

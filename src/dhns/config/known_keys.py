@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from dhns.errors import InputError
-from dhns.resources import conf_dir
+from dhns.resources import conf_dir, conf_dirs
 
 
 def require_known(config: DictConfig, command: str) -> None:
@@ -22,28 +22,28 @@ def require_known(config: DictConfig, command: str) -> None:
     Raises:
         InputError: there is one; the message names it.
     """
-    _require(_plain(config), _tree(command)[1], "", f"dhns {command}")
+    _require(_plain(config), _tree(command, conf_dirs())[1], "", f"dhns {command}")
 
 
 def require_complete(config: DictConfig, command: str) -> None:
     """Raise `InputError` if a setting that the command reads itself was taken away."""
-    _require_all(_plain(config), _tree(command)[0], "", f"dhns {command}")
+    _require_all(_plain(config), _tree(command, conf_dirs())[0], "", f"dhns {command}")
 
 
 @functools.cache
-def _tree(command: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _tree(command: str, folders: tuple[Path, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the file of a command holds itself, and that with what it may choose."""
     own = _read(conf_dir() / f"{command}.yaml")
     own.pop("hydra")
     entries = [name for entry in own.pop("defaults") if isinstance(entry, dict) for name in entry]
     groups = [name.removeprefix("optional ") for name in entries if not name.startswith("override ")]
-    options = {name: keys for name in groups if (keys := _options(name)) is not None}
+    options = {name: keys for name in groups if (keys := _options(name, folders)) is not None}
     return own, options | own
 
 
-def _options(group: str) -> dict[str, None] | None:
+def _options(group: str, folders: tuple[Path, ...]) -> dict[str, None] | None:
     """What the files of a group hold; None for a group of choices that change the settings of others."""
-    files = sorted((conf_dir() / group).rglob("*.yaml"))
+    files = sorted(file for folder in folders for file in (folder / group).rglob("*.yaml"))
     if any(file.read_text(encoding="utf-8").startswith("# @package _global_") for file in files):
         return None
     return {key: None for file in files for key in _read(file)}

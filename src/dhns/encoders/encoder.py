@@ -53,7 +53,11 @@ class Encoded:
 
 
 class EntityEncoder(nn.Module, ABC):
-    """Turns entity ids into views and a joint embedding of the scorer's width.
+    """Turns entity ids into views and a joint embedding that the scorer takes.
+
+    A subclass is made from ``graph=``, ``scorer=`` and settings, sets ``view_names``, and implements `forward` and
+    `fuse`; it may override `start_epoch`. The scorer stays no part of it: the model owns that.
+    `dhns.testing.check_encoder` holds it to its contract.
 
     Attributes:
         num_entities: size of the entity table.

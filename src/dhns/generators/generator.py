@@ -30,11 +30,15 @@ class GeneratedNegatives:
 class NegativeGenerator(nn.Module, ABC):
     """Makes negative embeddings; one that learns has parameters and a loss of its own.
 
+    A subclass is made from ``encoder=``, ``scorer=``, ``levels=`` and settings, keeps neither of the first two as a
+    part of itself, and implements `loss` and `sample`; it may override `generate` where a view is there that its
+    positive lacks. `dhns.testing.check_generator` holds it to its contract.
+
     Attributes:
         levels: the hardness levels, in the order of the first axis of what is generated.
         view_names: the views that are generated.
         rows: positives per batch that the generator learns from and makes negatives for; all when null.
-        detach_inputs: its loss does not train the model that it generates for.
+        detach_inputs: its loss does not go back through the positives, nor train the model that it generates for.
     """
 
     levels: tuple[HardnessLevel, ...]

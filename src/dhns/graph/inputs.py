@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dhns.files import known_sha256
-from dhns.resources import conf_dir
+from dhns.resources import conf_file
 
 STEMS = {"train": ("train",), "valid": ("valid", "val", "dev"), "test": ("test",)}
 """Names of the files of a graph's splits, under which graphs are published, less their `SUFFIXES`."""
@@ -57,8 +57,8 @@ def changed_content(dataset: Mapping[str, Any]) -> dict[str, str]:
 @functools.cache
 def _published(name: str) -> dict[str, str]:
     """SHA-256 by file name of a published data set; empty where there is none of that name."""
-    path = conf_dir() / "source" / f"{name.lower().replace('-', '_')}.yaml"
-    return dict(_PUBLISHED.findall(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    path = conf_file("source", name.lower().replace("-", "_"))
+    return dict(_PUBLISHED.findall(path.read_text(encoding="utf-8"))) if path else {}
 
 
 def _openke(dataset: Mapping[str, Any]) -> dict[str, Path]:

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
+from dhns.compat import keep_compiled_graphs
 from dhns.errors import InputError
 
 P = ParamSpec("P")
@@ -38,10 +39,7 @@ def fusible(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.cache
     def compiled() -> Callable[P, R]:
-        from torch._functorch import config  # takes seconds to import: not before it is used
-
-        # a donated buffer is gone after one backward pass; the diffusion loss may keep its graph for another
-        config.donated_buffer = False
+        keep_compiled_graphs()  # the diffusion loss may go through its graph and leave it for another pass
         return torch.compile(function, fullgraph=True)
 
     @functools.wraps(function)
@@ -49,11 +47,11 @@ def fusible(function: Callable[P, R]) -> Callable[P, R]:
         if not _fusing:
             return function(*args, **kwargs)
         run = compiled()
-        from torch._dynamo.exc import TorchDynamoException
+        from dhns.compat import CompilerFailure  # takes seconds to import: not before it is used
 
         try:
             return run(*args, **kwargs)
-        except TorchDynamoException as error:
+        except CompilerFailure as error:
             reason = " ".join(str(error).strip().splitlines()[:2])
             raise InputError(
                 f"torch.compile does not work here ({reason}); it needs a C++ compiler on a processor and Triton on a "

@@ -7,6 +7,7 @@ import functools
 import torch
 from torch import Tensor
 
+from dhns.compat import product_of_int8
 from dhns.errors import InputError
 
 _LARGEST = 127
@@ -41,7 +42,7 @@ class Int8Linear:
         """``(N, out)`` of ``(N, in)``."""
         rounded, scale = _rounded(rows)
         scale = scale.to(self._dtype)
-        found = torch._int_mm(rounded, self._weight).to(self._dtype).mul_(self._scale)
+        found = product_of_int8(rounded, self._weight).to(self._dtype).mul_(self._scale)
         return found.mul_(scale) if self._bias is None else torch.addcmul(self._bias, found, scale)
 
 
@@ -55,12 +56,12 @@ def _rounded(rows: Tensor) -> tuple[Tensor, Tensor]:
 def supported(device: str) -> bool:
     """Whether a type of device multiplies 8-bit integers exactly.
 
-    Some processors cut sums of their products off at 16 bits, and `torch._int_mm` asks for certain sizes elsewhere.
+    Some processors cut sums of their products off at 16 bits, and `product_of_int8` asks for certain sizes elsewhere.
     """
     if device != "cpu":
         return False
     extreme = torch.full((32, 64), _LARGEST, dtype=torch.int8)
     try:
-        return bool((torch._int_mm(extreme, extreme.T) == 64 * _LARGEST**2).all())
+        return bool((product_of_int8(extreme, extreme.T) == 64 * _LARGEST**2).all())
     except RuntimeError:
         return False

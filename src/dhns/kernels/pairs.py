@@ -28,7 +28,12 @@ def measure_pairs(query: Tensor, table: Tensor, index: Tensor | None, measure: s
     """``(B, N)`` measures of queries ``(B, D)`` and their candidates among the rows of ``table`` ``(E, D)``.
 
     Differentiable once in both. Gradients are summed in an order of the data alone, whatever the number of threads.
+
+    Raises:
+        ValueError: queries and rows differ in width.
     """
+    if query.shape[1] != table.shape[1]:
+        raise ValueError(f"queries of width {query.shape[1]} for rows of width {table.shape[1]}")
     found: Tensor = _Pairs.apply(query, table, index, measure)  # type: ignore[no-untyped-call]
     return found
 

@@ -21,6 +21,10 @@ from dhns.ranges import Count
 class NegativeSampler(nn.Module, ABC):
     """Draws negatives; a sampler that learns has parameters, and an optimizer of its own.
 
+    A subclass is made from ``graph=`` and settings, and implements `forward`; what it carries from step to step is
+    buffers, so that a resumed run goes on as it would have. `EntitySampler` draws uniformly for a side of one's own, or
+    otherwise where `draw` is overridden. `dhns.testing.check_sampler` holds it to its contract.
+
     Attributes:
         num_negatives: N, negatives per positive.
         optimization: how its parameters are trained, by ``loss`` and through ``weight`` of its negatives.

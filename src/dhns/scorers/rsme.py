@@ -56,3 +56,9 @@ class RSME(ComplEx):
 
     def match(self, query: Tensor, candidate: Tensor) -> Tensor:
         return super().match(query[..., : candidate.shape[-1]], candidate)
+
+    def match_indexed(self, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
+        return super().match_indexed(query[..., : table.shape[-1]], table, index)
+
+    def match_all(self, query: Tensor, table: Tensor) -> Tensor:
+        return super().match_all(query[..., : table.shape[-1]], table)

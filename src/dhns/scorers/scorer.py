@@ -20,7 +20,12 @@ class Scorer(nn.Module, ABC):
 
     All four families of the paper factor in this way, and the head side is the tail side of the inverse relation:
     ``score(h, r, t) = match(query(h, r), t) = match(query(t, inverse(r)), h)``. A scorer is therefore three formulas:
-    `inverse`, `query` and `match`. A scorer that does not factor overrides `score_candidates` and `score_all`.
+    `inverse`, `query` and `match`.
+
+    A subclass may also override `initial_relations`, `prepare`, `condition` (it must where queries are wider than
+    entities), `magnitudes`, `factors`, and, to be quicker or to take less memory, `match_indexed` and `match_all`; all
+    paths give a triple the same score. Where relations are zero, a distance between equal entities is zero.
+    `dhns.testing.check_scorer` holds it to this.
 
     Attributes:
         entity_width: D, the length of an entity vector.

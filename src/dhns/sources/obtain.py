@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from dhns.errors import InputError
 from dhns.graph.inputs import data_folder
-from dhns.resources import conf_dir
+from dhns.resources import conf_file
 from dhns.sources.download import Outcome, download, one_at_a_time
 from dhns.sources.origins import Web, origin, unreachable
 from dhns.sources.source import PublishedFile, Source
@@ -27,8 +27,7 @@ def published(choice: str, dataset: DictConfig) -> Source | None:
         choice: name of its file in ``conf/dataset``.
         dataset: its settings.
     """
-    path = conf_dir() / "source" / f"{choice}.yaml"
-    if not path.is_file():
+    if (path := conf_file("source", choice)) is None:
         return None
     config = OmegaConf.create({"source": OmegaConf.load(path), "dataset": {"name": dataset.name}})
     source: Source = instantiate(config.source)

@@ -44,8 +44,10 @@ def check_settings(config: DictConfig) -> None:
             is made of it refuses it.
     """
     check_own(config)  # first, as others are made of them
-    nodes = {name: _plain(config[name]) for name in map(str, config) if OmegaConf.is_config(config._get_node(name))}
-    nodes.pop("hydra", None)
+    plain = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(plain, dict)
+    containers = [str(name) for name, value in plain.items() if isinstance(value, dict | list) and name != "hydra"]
+    nodes = {name: _plain(config[name]) for name in containers}
     for name, node in nodes.items():
         check_leaves(name, node)
     if trainer := nodes.get("trainer"):

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch.distributed
 from pytorch_lightning.strategies import DDPStrategy
-from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from torch.multiprocessing.spawn import ProcessRaisedException
 
+from dhns.compat import SpawningLauncher
 from dhns.errors import InputError
 from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
 from dhns.training.quiet import quiet_lightning
@@ -55,7 +55,7 @@ class DataParallel(DDPStrategy):
     def on_exception(self, exception: BaseException) -> None:
         super().on_exception(exception)
         # a request to end reaches this process alone, which would wait for the others to train to their end
-        if isinstance(self.launcher, _MultiProcessingLauncher):
+        if isinstance(self.launcher, SpawningLauncher):
             self.launcher.kill(signal.SIGKILL)
 
     def _share_buffers(self) -> None:

@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from dhns.config.composition import own_files
 from dhns.config.identity import config_hash
 from dhns.errors import InputError
 from dhns.resources import conf_dir
@@ -168,7 +169,7 @@ def _start_hydra() -> None:
 
 def _compose(experiment: str, group: str, shared: tuple[str, ...], *, seeds: Sequence[int]) -> Cell:
     try:
-        config = compose("train", overrides=[f"experiment={experiment}", *shared])
+        config = compose("train", overrides=[f"experiment={experiment}", *shared, *own_files()])
         runs = tuple(_runs(config, experiment, seeds, shared))
         content: Any = OmegaConf.to_container(config.cell) if config.cell else {}
     except (HydraException, OmegaConfBaseException) as error:

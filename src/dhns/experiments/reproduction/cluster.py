@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from dhns.experiments.reproduction.cells import Cell, Run, distinct_runs
+from dhns.resources import OWN_CONF
 
 
 def multirun_commands(cells: Sequence[Cell]) -> list[str]:
@@ -25,6 +26,7 @@ def multirun_commands(cells: Sequence[Cell]) -> list[str]:
 def _sweep(settings: Sequence[str], runs: Sequence[Run]) -> str:
     experiments = dict.fromkeys(run.experiment for run in runs)
     seeds = dict.fromkeys(str(run.seed) for run in runs)
-    folders = (f"{name}={shlex.quote(os.environ[name])}" for name in ("DHNS_DATA", "DHNS_OUTPUTS"))
+    names = ("DHNS_DATA", "DHNS_OUTPUTS", *([OWN_CONF] if OWN_CONF in os.environ else []))
+    folders = (f"{name}={shlex.quote(os.environ[name])}" for name in names)
     sweep = [f"experiment={','.join(experiments)}", *settings, f"seed={','.join(seeds)}"]
     return " ".join([*folders, shlex.join(["dhns", "train", "--multirun", *sweep])])

@@ -10,6 +10,7 @@ from pathlib import Path
 from hydra import compose
 from omegaconf import DictConfig
 
+from dhns.config.composition import own_files
 from dhns.errors import InputError
 from dhns.experiments.reproduction.cells import listed, table_datasets
 from dhns.graph.inputs import data_folder, feature_files
@@ -66,7 +67,7 @@ def read_datasets(settings: DictConfig) -> list[TableDataset]:
     own = _overrides(settings, _OF_DATA)
     datasets = []
     for choice in table_datasets(settings):
-        dataset = compose("data", overrides=[f"dataset={choice}", *own]).dataset
+        dataset = compose("data", overrides=[f"dataset={choice}", *own, *own_files()]).dataset
         datasets.append(TableDataset(choice, dataset, published(choice, dataset)))
     return datasets
 

@@ -11,6 +11,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig
 
+from dhns.compat import failure_of
 from dhns.config.identity import config_hash
 from dhns.errors import InputError
 from dhns.results.store import FILE_NAME, read_result
@@ -37,7 +38,7 @@ class Job:
     def take(self, outcome: JobReturn) -> None:
         """Note how it ended."""
         if outcome.status == JobStatus.FAILED:
-            self.failure = str(outcome._return_value)  # the public property prints it and raises it
+            self.failure = failure_of(outcome)
 
     @property
     def result(self) -> dict[str, Any] | None:

@@ -1,0 +1,1 @@
+"""Parts for dhns that live outside of it."""

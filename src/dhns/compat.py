@@ -1,0 +1,75 @@
+"""What this project uses of other packages that they do not document: here alone, each with a test of its own.
+
+Names are imported when they are first used, as some take seconds. Where a new version of a package has moved one,
+`tests/test_compat.py` says which.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.utils import JobReturn
+    from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher as SpawningLauncher
+    from torch import Tensor
+    from torch._dynamo.exc import TorchDynamoException as CompilerFailure
+
+__all__ = ["BasicSweeper", "CompilerFailure", "SpawningLauncher"]
+
+_HOMES = {
+    # splits choices into jobs
+    "BasicSweeper": ("hydra._internal.core_plugins.basic_sweeper", "BasicSweeper"),
+    # what torch.compile raises where it does not work; torch.compiler names no such class
+    "CompilerFailure": ("torch._dynamo.exc", "TorchDynamoException"),
+    # what starts the processes of one training, and can end them
+    "SpawningLauncher": ("pytorch_lightning.strategies.launchers.multiprocessing", "_MultiProcessingLauncher"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dhns.compat' has no attribute '{name}'")
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(module), attribute)
+
+
+def product_of_int8(left: Tensor, right: Tensor) -> Tensor:
+    """``(N, M)`` int32 product of int8 matrices ``(N, D)`` and ``(D, M)``.
+
+    Raises:
+        RuntimeError: this machine, or these sizes, have none.
+    """
+    import torch
+
+    product: Tensor = torch._int_mm(left, right)
+    return product
+
+
+def keep_compiled_graphs() -> None:
+    """Have compiled functions keep what they saved for backward, so that one graph can be gone through twice."""
+    from torch._functorch import config
+
+    config.donated_buffer = False
+
+
+def failure_of(job: JobReturn) -> str:
+    """Why a job of a sweep failed; the public property prints its exception and raises it."""
+    return str(job._return_value)
+
+
+@contextmanager
+def own_hydra() -> Iterator[None]:
+    """Within it Hydra is not initialised; at its end it is as it was, for a program that is a Hydra app itself."""
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.singleton import Singleton
+
+    state = Singleton.get_state()
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        Singleton.set_state(state)

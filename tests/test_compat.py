@@ -1,0 +1,83 @@
+"""What other packages do not promise is there, and does what it is used for."""
+
+import ast
+import inspect
+import signal
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.sweeper import Sweeper
+
+from dhns import compat
+from dhns.kernels import int8
+from dhns.resources import conf_dir
+
+
+def test_hydras_sweeper_splits_choices_into_jobs():
+    sweeper = compat.BasicSweeper(max_batch_size=None, params={"c": "5,6"})
+    assert isinstance(sweeper, Sweeper)
+    choices = OverridesParser.create().parse_overrides([*sweeper._parse_config(), "a=1,2", "b=3"])
+    (jobs,) = sweeper.split_arguments(choices, None)
+    assert [*map(sorted, jobs)][:2] == [["a=1", "b=3", "c=5"], ["a=2", "b=3", "c=5"]]
+    assert len(jobs) == 4
+    assert {"hydra_context", "config", "launcher"} <= vars(sweeper).keys()
+
+
+def test_the_failure_of_a_job_can_be_read_without_being_raised(capsys):
+    job = JobReturn()
+    job.status, job.return_value = JobStatus.FAILED, ValueError("no such entity")
+    assert compat.failure_of(job) == "no such entity"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_program_that_is_a_hydra_app_stays_one():
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        with compat.own_hydra():
+            assert not GlobalHydra.instance().is_initialized()
+        assert compose("evaluate", ["checkpoint=x"]).checkpoint == "x"
+
+
+@pytest.mark.skipif(not int8.supported("cpu"), reason="this processor has no exact products of int8")
+def test_products_of_small_integers():
+    left, right = (torch.randint(-127, 128, shape, dtype=torch.int8) for shape in ((17, 64), (64, 32)))
+    expected = left.long() @ right.long()
+    assert torch.equal(compat.product_of_int8(left, right).long(), expected)
+
+
+def test_graphs_of_compiled_functions_can_be_kept():
+    from torch._functorch import config
+
+    assert isinstance(config.donated_buffer, bool)
+    compat.keep_compiled_graphs()
+    assert config.donated_buffer is False
+
+
+def test_the_compiler_has_a_failure_of_its_own():
+    assert issubclass(compat.CompilerFailure, Exception)
+    with pytest.raises(compat.CompilerFailure):
+        torch.compile(lambda x: torch._dynamo.graph_break() or x, fullgraph=True, backend="eager")(torch.ones(1))
+
+
+def test_the_launcher_of_processes_can_kill_them():
+    assert list(inspect.signature(compat.SpawningLauncher.kill).parameters) == ["self", "signum"]
+    launcher = object.__new__(compat.SpawningLauncher)
+    launcher.procs = []
+    launcher.kill(signal.SIGKILL)
+
+
+def test_other_names_are_refused():
+    with pytest.raises(AttributeError, match="no attribute 'Sweeper'"):
+        compat.Sweeper  # noqa: B018
+
+
+def test_every_function_and_name_has_a_test():
+    body = ast.parse(inspect.getsource(compat)).body
+    names = {node.name for node in body if isinstance(node, ast.FunctionDef)} | {*compat.__all__}
+    with open(__file__, encoding="utf-8") as file:  # noqa: PTH123
+        tests = file.read()
+    assert {name for name in names if f"compat.{name}" not in tests} == {"__getattr__"}
