@@ -101,8 +101,8 @@ def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None)
 
     Args:
         settings: composed from ``conf/reproduce.yaml``.
-        features: by file in ``conf/dataset``, the file in ``conf/features`` with those that its runs read, if not those
-            that the data set names.
+        features: by file in ``conf/dataset``, what ``features`` is in its runs, whatever the overrides say; where there
+            is nothing, runs read those that the data set names.
 
     Raises:
         InputError: rows, data sets or seeds that there are not, or an experiment that cannot be composed.
@@ -127,11 +127,13 @@ def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None)
     name = settings.protocol.name
     if settings.protocol != OmegaConf.load(conf_dir() / "protocol" / f"{name}.yaml"):
         raise InputError(f"a setting of protocol={name} is changed, which no run would see; give it in overrides=[...]")
-    shared = (f"protocol={name}", f"budget={settings.budget}", *listed(settings, "overrides"))
-    chosen = {dataset: (f"features={name}",) for dataset, name in (features or {}).items()}
+    overrides = list(map(str, listed(settings, "overrides")))
+    others = [override for override in overrides if not override.startswith("features=")]
+    shared = (f"protocol={name}", f"budget={settings.budget}")
+    chosen = {dataset: (f"features={choice}", *shared, *others) for dataset, choice in (features or {}).items()}
     make = partial(_compose, seeds=seeds)
     names = [f"table{table.number}/{dataset}/{row}" for row, dataset in there]
-    settings_of = [(*chosen.get(dataset, ()), *shared) for _, dataset in there]
+    settings_of = [chosen.get(dataset, (*shared, *overrides)) for _, dataset in there]
     # forked, so that resolvers and environment are those of this process
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork"), initializer=_start_hydra) as pool:
         return list(pool.map(make, names, [groups[row] for row, _ in there], settings_of, chunksize=CHUNK))

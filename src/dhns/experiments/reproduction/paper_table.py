@@ -12,7 +12,7 @@ from typing import Any
 
 from dhns.errors import InputError
 from dhns.experiments.reproduction.cells import Cell, Run
-from dhns.results.provenance import data_facts, require_one_graph, version_facts
+from dhns.results.provenance import data_facts, require_one_graph, shared_notes, version_facts
 from dhns.results.store import read_result
 
 METRIC_NAMES = {"mrr": "MRR", "hits@1": "Hits@1", "hits@3": "Hits@3", "hits@10": "Hits@10"}
@@ -98,7 +98,8 @@ def paper_table(settings: Any, cells: Sequence[Cell]) -> PaperTable:
         of_dataset = [cell for cell in cells if cell.dataset == dataset]
         found = {run.folder: results[run.folder] for cell in of_dataset for run in cell.runs if run.folder in results}
         require_one_graph(dataset, found)
-        rows = [_row(cell, results, table.metrics, outputs) for cell in of_dataset]
+        shared = shared_notes(found.values())
+        rows = [_row(cell, results, table.metrics, outputs, shared) for cell in of_dataset]
         baseline = [_baseline(next(iter(found.values())), table.metrics)] if found else []
         sections.append(Section(dataset, data_facts(found.values()), (*baseline, *_placed(rows, table.metrics))))
     facts = {
@@ -135,7 +136,9 @@ def _result(run: Run) -> dict[str, Any]:
     return result
 
 
-def _row(cell: Cell, results: dict[Path, dict[str, Any]], metrics: Iterable[str], outputs: Path) -> Row:
+def _row(
+    cell: Cell, results: dict[Path, dict[str, Any]], metrics: Iterable[str], outputs: Path, shared: Sequence[str]
+) -> Row:
     runs = [run for run in cell.runs if run.folder in results]
     found = [results[run.folder] for run in runs]
     entries = {}
@@ -151,12 +154,13 @@ def _row(cell: Cell, results: dict[Path, dict[str, Any]], metrics: Iterable[str]
         cell.label,
         entries,
         tuple(run.seed for run in runs),
-        tuple(_notes(cell, found)),
+        tuple(_notes(cell, found, shared)),
         tuple(os.path.relpath(run.folder, outputs) for run in runs),
     )
 
 
-def _notes(cell: Cell, results: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _notes(cell: Cell, results: Sequence[dict[str, Any]], shared: Sequence[str]) -> Iterator[str]:
+    yield from dict.fromkeys(note for run in results for note in run["protocol"]["notes"] if note not in shared)
     missing = dict.fromkeys(name for result in results for name in result.get("modalities_missing", ()))
     if missing:
         yield f"trained without {', '.join(missing)} features, which the method uses and the data lack"
