@@ -30,6 +30,7 @@ PACKAGES = {
     "source": "sources",
     "protocol": "graph",
     "missing": "graph",
+    "features": "graph",
     "optimization": "optim",
     "acceleration": "training",
     "trainer": "training",

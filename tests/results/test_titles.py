@@ -28,6 +28,10 @@ from results.stored import result
         ("ablation=gaussian",): "dhns RotatE gaussian",
         ("ablation=no_hal",): "dhns RotatE no_hal",
         ("missing=random", "missing.modalities=[visual]"): "dhns RotatE less 30 % random (visual)",
+        ("features=shuffled",): "dhns RotatE features=shuffled",
+        ("features=random", "features.modalities=[visual]", "missing=random"): (
+            "dhns RotatE features=random (visual) less 30 % random"
+        ),
         ("encoder.absent=zero",): "dhns RotatE absent=zero",
     }.items(),
     ids=lambda part: " ".join(part)[:30],

@@ -27,7 +27,7 @@ def title(result: Mapping[str, Any]) -> str:
 
 
 def name(result: Mapping[str, Any]) -> str:
-    """System, scorer, parts that are not the system's own, variant of the generator, ablation, what was taken away."""
+    """System, scorer, parts that are not the system's own, generator, ablation, what was done to the features."""
     config, system = result["config"], result["system"]
     if "members" in config:  # a blend is named by them
         return str(system)
@@ -38,6 +38,8 @@ def name(result: Mapping[str, Any]) -> str:
     parts += [f"{group}={choice}" for group, choice in choices.items() if choice not in ("", own.get(group))]
     parts += [_variant(config.get("diffheg") or {}, own.get("diffheg"))] if result["ablated"] != "no_diffheg" else []
     parts += [result["ablated"]] if result["ablated"] != "full" else []
+    if control := config.get("features"):
+        parts.append(f"features={_of_some(control.get('kind') or '', control)}")
     if missing := config.get("missing"):
         parts.append(f"less {100 * (missing.get('share') or 0):g} % {taken_away(missing)}")
     if (absent := (config.get("encoder") or {}).get("absent", "mask")) != "mask":
@@ -47,8 +49,13 @@ def name(result: Mapping[str, Any]) -> str:
 
 def taken_away(missing: Mapping[str, Any]) -> str:
     """Who loses modalities first, and which ones if not all; empty where nothing is missing."""
-    names = missing.get("modalities") or ()
-    return " ".join([missing.get("strategy") or "", *([f"({', '.join(map(str, names))})"] if names else [])])
+    return _of_some(missing.get("strategy") or "", missing)
+
+
+def _of_some(word: str, node: Mapping[str, Any]) -> str:
+    """A word, and the ``modalities`` that it is said of if these are not all."""
+    names = node.get("modalities") or ()
+    return " ".join([word, *([f"({', '.join(map(str, names))})"] if names else [])])
 
 
 def sampler(result: Mapping[str, Any]) -> str:

@@ -20,7 +20,8 @@ _SPECIAL = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_conver
 _ABSENT = object()
 _TRAINER = get_type_hints(TrainerSettings, include_extras=True)
 _BUILT = (
-    "scorer", "negatives", "loss", "regularizer", "diffheg", "optimization", "acceleration", "protocol", "missing",
+    "scorer", "negatives", "loss", "regularizer", "diffheg", "optimization", "acceleration", "protocol", "features",
+    "missing",
 )  # fmt: skip
 """Groups whose nodes make objects of their values alone, unless they are partial: those need the graph."""
 _NEEDED = frozenset({"protocol", "scorer", "encoder", "loss", "optimization", "image_encoder", "text_encoder"})
@@ -29,6 +30,7 @@ _OF_OPTIMIZERS = {"lr": Positive, "weight_decay": NotNegative, "eps": NotNegativ
 _EMPTY = {
     "negatives": "negatives=all draws nothing",
     "missing": "missing=none takes nothing away",
+    "features": "features says which files are read, or takes a control (shuffled, random)",
     "regularizer": "regularizer=none adds nothing",
     "logger": "logger=none writes nothing",
 }

@@ -93,6 +93,11 @@ class Cell:
     published: dict[str, float]
     runs: tuple[Run, ...]
 
+    @property
+    def row(self) -> str:
+        """The name of its file, by which rows are chosen."""
+        return self.runs[0].experiment.rpartition("/")[2]
+
 
 def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None) -> list[Cell]:
     """The cells of ``settings.table``, by data set, then in the order of its rows.
@@ -102,8 +107,8 @@ def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None)
 
     Args:
         settings: composed from ``conf/reproduce.yaml``.
-        features: by file in ``conf/dataset``, the file in ``conf/features`` with those that its runs read, if not those
-            that the data set names.
+        features: by file in ``conf/dataset``, what ``features`` is in its runs, whatever the overrides say; where there
+            is nothing, runs read those that the data set names.
 
     Raises:
         InputError: rows, data sets or seeds that there are not, or an experiment that cannot be composed.
@@ -112,6 +117,8 @@ def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None)
     experiments = _experiments(settings)
     groups = {str(row): str(group) for group, rows in table.groups.items() for row in rows}
     rows = _choice(settings, "rows", list(groups), list(groups))
+    if settings.against is not None:
+        _require_known(settings, "against", settings.against, list(groups))
     datasets = table_datasets(settings)
     seeds = list(dict.fromkeys(listed(settings, "seeds")))
     if not seeds or not all(isinstance(seed, int) for seed in seeds):
@@ -128,11 +135,13 @@ def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None)
     name = settings.protocol.name
     if settings.protocol != OmegaConf.load(conf_dir() / "protocol" / f"{name}.yaml"):
         raise InputError(f"a setting of protocol={name} is changed, which no run would see; give it in overrides=[...]")
-    shared = (f"protocol={name}", f"budget={settings.budget}", *listed(settings, "overrides"))
-    chosen = {dataset: (f"features={name}",) for dataset, name in (features or {}).items()}
+    overrides = list(map(str, listed(settings, "overrides")))
+    others = [override for override in overrides if not override.startswith("features=")]
+    shared = (f"protocol={name}", f"budget={settings.budget}")
+    chosen = {dataset: (f"features={choice}", *shared, *others) for dataset, choice in (features or {}).items()}
     make = partial(_compose, seeds=seeds)
     names = [f"table{table.number}/{dataset}/{row}" for row, dataset in there]
-    settings_of = [(*chosen.get(dataset, ()), *shared) for _, dataset in there]
+    settings_of = [chosen.get(dataset, (*shared, *overrides)) for _, dataset in there]
     # forked, so that resolvers and environment are those of this process
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork"), initializer=_start_hydra) as pool:
         return list(pool.map(make, names, [groups[row] for row, _ in there], settings_of, chunksize=CHUNK))
@@ -193,13 +202,17 @@ def _choice(settings: DictConfig, key: str, known: Sequence[str], default: Itera
         return list(default)
     names = list(map(str, listed(settings, key)))
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise InputError(f"{key} names '{name}', which table {settings.table.number} has not; {hint}")
+        _require_known(settings, key, name, known)
     if not names:
         raise InputError(f"{key} is empty; name some, or leave it out")
     return [name for name in known if name in names]
+
+
+def _require_known(settings: DictConfig, key: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise InputError(f"{key} names '{name}', which table {settings.table.number} has not; {hint}")
 
 
 def listed(settings: DictConfig, key: str) -> list[Any]:
