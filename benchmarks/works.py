@@ -80,7 +80,8 @@ def _rotate(
 def complex_mkg_y(graphs: Graphs) -> Work:
     """The strong baseline, an epoch of it."""
     folder = graphs.folder(MKG_Y)
-    overrides = ["experiment=table3/mkg_y/complex_n3", NO_FEATURES, "scorer.dim=256", "data.batch_size=1000"]
+    overrides = ["experiment=tuned", "dataset=mkg_y", "model=complex_n3", NO_FEATURES, "scorer.dim=256"]
+    overrides += ["data.batch_size=1000"]
     sizes = {"dim": 256, "batch_size": 1000}
     dense = Side("dense torch, as kbc", f"{DENSE}:train", sizes | {"steps": 10}, folder, remark="scaled from 10 steps")
     pykeen = Side(

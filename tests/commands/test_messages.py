@@ -43,7 +43,7 @@ HINTS = {
     "trainer.gradient_clip_val=1": "optimization.clip_norm clips the model's gradients",
     "model=rotat": "Could not find 'model/rotat'; did you mean rotate",
     "model=xyzzy": "Could not find 'model/xyzzy' Available options in 'model': adamf adamf_mat",
-    "experiment=table2/mkg_w/rotat": "Could not find 'experiment/table2/mkg_w/rotat'; did you mean rotate",
+    "experiment=tuneed": "Could not find 'experiment/tuneed'; did you mean tuned",
     "model=null": "expected the name of a file in conf/, not null or a number: model=null",
     "~stopping": "dhns train needs stopping; leave out ~stopping",
     "scorer=": "scorer",

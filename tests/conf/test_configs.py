@@ -101,7 +101,13 @@ def misfits(key, node):
 
 CHOICES = [
     *((root, None, None) for root in ROOTS),
-    *((root, group, option) for root in ROOTS for group in groups_of(root) for option in options(group)),
+    *(
+        (root, group, option)
+        for root in ROOTS
+        for group in groups_of(root)
+        for option in options(group)
+        if "/" not in option
+    ),
 ]
 
 
@@ -238,8 +244,8 @@ def own_leaves(group, option):
     return {key: value for key, value in leaves(content).items() if not key.startswith("defaults")}
 
 
-CELLS = [name for name in options("experiment") if name.startswith("table")]
-OTHERS = [name for name in options("experiment") if "/" not in name]
+OTHERS = [name for name in options("experiment") if "/" not in name and name != "tuned"]
+TUNED = [name.removeprefix("tuned/") for name in options("experiment") if name.count("/") == 3]
 
 
 @pytest.mark.parametrize("model", ["dhns", "rotate"])
@@ -250,40 +256,63 @@ def test_experiments_have_the_last_word(experiment, model):
     assert {key: found[key] for key in said} == said
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_cells_have_the_last_word_over_the_model_that_they_choose(cell):
-    found, said = settings(f"experiment={cell}"), own_leaves("experiment", cell)
-    assert {key: found[key] for key in said} == said
+def test_every_tuned_setting_has_the_last_word():
+    """Over the model, the sampler and so on that it is for, but for what is more special."""
+    errors = []
+    for name in TUNED:
+        dataset, group, choice = name.split("/")
+        others = () if group == "model" else ("model=rotate",)
+        found = settings("experiment=tuned", f"dataset={dataset}", *others, f"{group}={choice}")
+        for key, said in own_leaves("experiment/tuned", name).items():
+            if found[key] != said:
+                errors.append(f"{name}: {key} is {found[key]}, not {said}")
+    assert len(TUNED) > 30
+    assert not errors
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_cells_are_rows_of_their_table(cell):
-    folder, dataset, row = cell.split("/")
-    table = OmegaConf.load(conf_dir() / "table" / f"{folder.removeprefix('table')}.yaml")
-    assert row in [name for rows in table.groups.values() for name in rows]
-    content = composed("train", f"experiment={cell}")
-    assert content.dataset == composed("train", f"dataset={dataset}").dataset
-    assert content.cell.row
-    assert set(content.cell.published or ()) <= set(table.metrics)
+@pytest.mark.parametrize("overrides", [("dataset=tsv",), ("dataset=mkg_w", "loss=margin_ranking")])
+def test_what_is_not_tuned_is_refused(overrides):
+    with pytest.raises((InputError, HydraException), match=r"data\.batch_size is null|mkg_y/loss/margin_ranking"):
+        check_settings(composed("train", "experiment=tuned", *overrides))
+
+
+def table(number):
+    return composed("reproduce", f"table='{number}'").table
+
+
+def test_every_cell_composes_and_is_what_its_table_says():
+    """Those on the embedded graph and on MKG-W are composed where stored tables are compared with them."""
+    assert OmegaConf.load(conf_dir() / "experiment/tuned/mkg_w.yaml") == {"defaults": ["/experiment/tuned/mkg_y"]}
+    errors = []
+    for number in options("table"):
+        rows = {name: row for group in table(number).groups.values() for name, row in group.items()}
+        for dataset in {"db15k", "mkg_y"} & set(table(number).datasets):
+            for name, row in rows.items():
+                config = composed("train", "experiment=tuned", f"dataset={dataset}", *row.train)
+                chosen = dict(argument.split("=") for argument in row.train)
+                found = {"model": config.system, "ablation": config.ablated}
+                wrong = {key for key in found.keys() & chosen.keys() if found[key] != chosen[key]}
+                if wrong or config.dataset != composed("train", f"dataset={dataset}").dataset:
+                    errors.append(f"table {number}, {dataset}, {name}: {wrong}")
+                check_settings(config)
+    assert not errors
 
 
 @pytest.mark.parametrize("number", options("table"))
-def test_tables_name_each_row_once_and_data_sets_that_there_are(number):
-    table = OmegaConf.load(conf_dir() / "table" / f"{number}.yaml")
-    rows = [row for group in table.groups.values() for row in group]
-    assert str(table.number) == number
-    assert len(set(rows)) == len(rows)
-    assert set(table.datasets) <= set(options("dataset"))
-    assert set(table.metrics) <= METRIC_NAMES.keys()
-
-
-@pytest.mark.parametrize("number", options("table"))
-def test_every_row_has_a_file_on_every_data_set_of_its_table(number):
-    table = OmegaConf.load(conf_dir() / "table" / f"{number}.yaml")
-    there = {cell.split("/")[1] for cell in CELLS if cell.startswith(f"table{number}/")}
-    datasets = {*table.datasets, *there}  # those of the paper, and those that we add
-    rows = [row for group in table.groups.values() for row in group]
-    assert {f"table{number}/{dataset}/{row}" for dataset in datasets for row in rows} <= set(CELLS)
+def test_tables_are_sound(number):
+    content = table(number)
+    names = [name for group in content.groups.values() for name in group]
+    labels = [(group, row.label) for group, rows in content.groups.items() for row in rows.values()]
+    assert str(content.number) == number
+    assert len(set(names)) == len(names)
+    assert len(set(labels)) == len(labels)
+    assert set(content.datasets) <= set(content.published) <= set(options("dataset"))
+    assert set(content.metrics) <= METRIC_NAMES.keys()
+    for rows in content.published.values():
+        assert set(rows) <= set(names)
+        for printed in rows.values():
+            assert len(printed) == len(content.metrics)
+            assert all(number is None or 0 < number < 100 for number in printed)
 
 
 @pytest.mark.parametrize(("epochs", "validations", "interval"), [(100, 20, 5), (30, 5, 6), (31, 5, 6), (2, 20, 1)])

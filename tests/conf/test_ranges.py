@@ -117,9 +117,7 @@ def test_keys_that_nothing_reads(override, message):
         require_known(composed(override), "train")
 
 
-@pytest.mark.parametrize(
-    "override", ["+dataset.modalities.audio=a.npy", "+trainer.profiler=simple", "cell={row: x}", "seed=3"]
-)
+@pytest.mark.parametrize("override", ["+dataset.modalities.audio=a.npy", "+trainer.profiler=simple", "seed=3"])
 def test_keys_that_something_reads(override):
     require_known(composed(override), "train")
 

@@ -36,7 +36,7 @@ def _tree(command: str) -> tuple[dict[str, Any], dict[str, Any]]:
     own = _read(conf_dir() / f"{command}.yaml")
     own.pop("hydra")
     entries = [name for entry in own.pop("defaults") if isinstance(entry, dict) for name in entry]
-    groups = [name.removeprefix("optional ") for name in entries if not name.startswith("override ")]
+    groups = [name.removeprefix("optional ").partition("@")[0] for name in entries if not name.startswith("override ")]
     options = {name: keys for name in groups if (keys := _options(name)) is not None}
     return own, options | own
 

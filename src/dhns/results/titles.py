@@ -110,7 +110,7 @@ def _own_choices(system: str) -> dict[str, str]:
 def _choices(file: Path) -> dict[str, str]:
     """What the defaults of a configuration file choose, by group."""
     found: dict[str, str] = {}
-    content: Any = OmegaConf.load(file)
+    content: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     for entry in content.get("defaults", ()):
         if isinstance(entry, Mapping):
             found |= {str(group).removeprefix("override /"): str(choice) for group, choice in entry.items()}

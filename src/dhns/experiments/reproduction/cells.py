@@ -23,6 +23,8 @@ from dhns.errors import InputError
 from dhns.resources import conf_dir
 from dhns.results.store import FILE_NAME
 
+TUNED = "experiment=tuned"
+"""What all runs of tables are: of the settings in ``conf/experiment/tuned``."""
 CHUNK = 8
 """Cells that one process composes at a time: a composition takes about 0.1 s, and a table has up to 90."""
 
@@ -32,12 +34,13 @@ class Run:
     """One training of a cell.
 
     Attributes:
+        choices: overrides that tell its cell from others: the data set, the model.
         settings: overrides that all runs of a table share.
         folder: where it puts its files.
         config_hash: identity of its settings.
     """
 
-    experiment: str
+    choices: tuple[str, ...]
     seed: int
     settings: tuple[str, ...]
     folder: Path
@@ -46,7 +49,7 @@ class Run:
     @property
     def overrides(self) -> tuple[str, ...]:
         """What ``dhns train`` is called with."""
-        return (f"experiment={self.experiment}", *self.settings, f"seed={self.seed}")
+        return (TUNED, *self.choices, *self.settings, f"seed={self.seed}")
 
     @property
     def done(self) -> bool:
@@ -96,8 +99,7 @@ class Cell:
 def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None) -> list[Cell]:
     """The cells of ``settings.table``, by data set, then in the order of its rows.
 
-    Two cells of the same settings, in one table or in two, share their runs. A row without an experiment file for a
-    data set has no cell there.
+    Two cells of the same settings, in one table or in two, share their runs.
 
     Args:
         settings: composed from ``conf/reproduce.yaml``.
@@ -105,45 +107,34 @@ def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None)
             that the data set names.
 
     Raises:
-        InputError: rows, data sets or seeds that there are not, or an experiment that cannot be composed.
+        InputError: rows, data sets or seeds that there are not, or a cell that cannot be composed.
     """
     table = settings.table
-    experiments = _experiments(settings)
     groups = {str(row): str(group) for group, rows in table.groups.items() for row in rows}
     rows = _choice(settings, "rows", list(groups), list(groups))
     datasets = table_datasets(settings)
     seeds = list(dict.fromkeys(listed(settings, "seeds")))
     if not seeds or not all(isinstance(seed, int) for seed in seeds):
         raise InputError(f"seeds is {seeds}; expected a list of integers, such as seeds=[0,1,2]")
-    there = [
-        (row, dataset) for dataset in datasets for row in rows if (experiments / dataset / f"{row}.yaml").is_file()
-    ]
-    absent = [row for row in rows if row not in {row for row, _ in there}]
-    if absent and (settings.rows is not None or not there):
-        raise InputError(
-            f"table {table.number} has no experiment file on {', '.join(datasets)} for {', '.join(absent)}; "
-            f"such files lie in {experiments}"
-        )
     name = settings.protocol.name
     if settings.protocol != OmegaConf.load(conf_dir() / "protocol" / f"{name}.yaml"):
         raise InputError(f"a setting of protocol={name} is changed, which no run would see; give it in overrides=[...]")
     shared = (f"protocol={name}", f"budget={settings.budget}", *listed(settings, "overrides"))
     chosen = {dataset: (f"features={name}",) for dataset, name in (features or {}).items()}
-    make = partial(_compose, seeds=seeds)
-    names = [f"table{table.number}/{dataset}/{row}" for row, dataset in there]
-    settings_of = [(*chosen.get(dataset, ()), *shared) for _, dataset in there]
+    places = [_place(table, groups[row], row, dataset) for dataset in datasets for row in rows]
+    settings_of = [(*chosen.get(dataset, ()), *shared) for dataset in datasets for _ in rows]
     # forked, so that resolvers and environment are those of this process
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork"), initializer=_start_hydra) as pool:
-        return list(pool.map(make, names, [groups[row] for row, _ in there], settings_of, chunksize=CHUNK))
+        return list(pool.map(partial(_compose, seeds=seeds), places, settings_of, chunksize=CHUNK))
 
 
 def table_datasets(settings: DictConfig) -> list[str]:
     """The data sets of a table that are asked for, as files in ``conf/dataset``.
 
     Raises:
-        InputError: there is one that the table has not.
+        InputError: there is one that has no settings for tables.
     """
-    known = sorted(path.name for path in _experiments(settings).iterdir())
+    known = sorted(path.stem for path in (conf_dir() / "experiment" / "tuned").glob("*.yaml"))
     return _choice(settings, "datasets", known, settings.table.datasets)
 
 
@@ -157,8 +148,21 @@ def distinct_runs(cells: Iterable[Cell]) -> list[tuple[Cell, Run]]:
     return sorted(runs.values(), key=lambda pair: order.index(pair[1].seed))
 
 
-def _experiments(settings: DictConfig) -> Path:
-    return conf_dir() / "experiment" / f"table{settings.table.number}"
+@dataclass(frozen=True)
+class _Place:
+    """What a table itself says of a cell; see `Cell` and `Run`."""
+
+    group: str
+    label: str
+    published: dict[str, float]
+    choices: tuple[str, ...]
+
+
+def _place(table: DictConfig, group: str, row: str, dataset: str) -> _Place:
+    content = table.groups[group][row]
+    printed = table.published.get(dataset, {}).get(row) or [None] * len(table.metrics)
+    published = {name: value for name, value in zip(table.metrics, printed, strict=True) if value is not None}
+    return _Place(group, content.label, published, (f"dataset={dataset}", *content.train))
 
 
 def _start_hydra() -> None:
@@ -166,24 +170,22 @@ def _start_hydra() -> None:
     initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3")
 
 
-def _compose(experiment: str, group: str, shared: tuple[str, ...], *, seeds: Sequence[int]) -> Cell:
+def _compose(place: _Place, shared: tuple[str, ...], *, seeds: Sequence[int]) -> Cell:
     try:
-        config = compose("train", overrides=[f"experiment={experiment}", *shared])
-        runs = tuple(_runs(config, experiment, seeds, shared))
-        content: Any = OmegaConf.to_container(config.cell) if config.cell else {}
+        config = compose("train", overrides=[TUNED, *place.choices, *shared])
+        runs = tuple(_runs(config, place.choices, seeds, shared))
     except (HydraException, OmegaConfBaseException) as error:
         # a class of our own: those of Hydra do not survive the way back from another process
-        raise InputError(f"experiment={experiment} cannot be composed: {' '.join(str(error).split())}") from None
-    if "row" not in content:
-        raise InputError(f"conf/experiment/{experiment}.yaml lacks cell.row, the label of its row in the table")
-    return Cell(group, content["row"], config.dataset.name, content.get("published") or {}, runs)
+        what = f"{place.label} ({' '.join(place.choices)})"
+        raise InputError(f"{what} cannot be composed: {' '.join(str(error).split())}") from None
+    return Cell(place.group, place.label, config.dataset.name, place.published, runs)
 
 
-def _runs(config: DictConfig, experiment: str, seeds: Iterable[int], shared: tuple[str, ...]) -> Iterator[Run]:
+def _runs(config: DictConfig, choices: tuple[str, ...], seeds: Iterable[int], shared: tuple[str, ...]) -> Iterator[Run]:
     identity = config_hash(config)
     for seed in seeds:
         config.seed = seed
-        yield Run(experiment, seed, shared, Path(config.run_dir), identity)
+        yield Run(choices, seed, shared, Path(config.run_dir), identity)
 
 
 def _choice(settings: DictConfig, key: str, known: Sequence[str], default: Iterable[str]) -> list[str]:
