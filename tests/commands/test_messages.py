@@ -43,6 +43,8 @@ HINTS = {
     "trainer.gradient_clip_val=1": "optimization.clip_norm clips the model's gradients",
     "model=rotat": "Could not find 'model/rotat'; did you mean rotate",
     "model=xyzzy": "Could not find 'model/xyzzy' Available options in 'model': adamf adamf_mat",
+    "diffheg=none": "there is no setting 'diffheg'; 'diffheg' is called 'generator' now",
+    "diffheg.generator.rows=3": "'diffheg.generator.rows' is called 'generator.model.rows' now",
     "experiment=tuneed": "Could not find 'experiment/tuneed'; did you mean tuned",
     "model=null": "expected the name of a file in conf/, not null or a number: model=null",
     "~stopping": "dhns train needs stopping; leave out ~stopping",

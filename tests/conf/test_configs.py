@@ -33,9 +33,9 @@ PACKAGES = {
     "optimization": "optim",
     "acceleration": "training",
     "trainer": "training",
-    "diffheg.generator": "generators",
-    "diffheg.loss": "generators",
-    "diffheg.optimization": "optim",
+    "generator.model": "generators",
+    "generator.loss": "generators",
+    "generator.optimization": "optim",
     "image_encoder": "features",
     "text_encoder": "features",
     "logger": "tracking",
@@ -154,8 +154,8 @@ def test_unknown_keys_are_refused(override):
 ADDED = {
     "+scorer.dimm=3": "scorer.dimm is no setting of RotatE; did you mean scorer.dim?",
     "+trainer.max_epoch=3": "trainer.max_epoch is no setting of Trainer; did you mean trainer.max_epochs?",
-    "diffheg.levels=[{time: 0.5, weigth: 1}]": r"diffheg.levels\[0\].weigth is no .* diffheg.levels\[0\].weight?",
-    "diffheg.levels=[]": "diffheg.levels is empty",
+    "generator.levels=[{time: 0.5, weigth: 1}]": r"generator.levels\[0\].weigth is no .* generator.levels\[0\].weight?",
+    "generator.levels=[]": "generator.levels is empty",
     "scorer._target_=dhns.scorers.rotate.Rotate": "scorer._target_ .* cannot be imported",
     "scorer.dim=many": "scorer.dim is 'many'; expected an integer",
     "scorer.dim=1.5": "scorer.dim is 1.5; expected an integer",
@@ -167,25 +167,25 @@ ADDED = {
     "data.batch_size=x": "data.batch_size is 'x'",
     "loss.temperature=hot": "loss.temperature is 'hot'; expected a number, null",
     "trainer.precision=bogus": "trainer.precision is 'bogus'; expected .*bf16-mixed",
-    "diffheg.loss.joint_scoring=bogus": "joint_scoring is 'bogus'; expected mean_score, fused, separate",
-    "diffheg.generator.prediction=bogus": "prediction is 'bogus'; expected noise, velocity",
-    "diffheg.generator.schedule.kind=bogus": "schedule.kind is 'bogus'; expected ",
+    "generator.loss.joint_scoring=bogus": "joint_scoring is 'bogus'; expected mean_score, fused, separate",
+    "generator.model.prediction=bogus": "prediction is 'bogus'; expected noise, velocity",
+    "generator.model.schedule.kind=bogus": "schedule.kind is 'bogus'; expected ",
     "missing=random missing.strategy=bogus": "missing.strategy is 'bogus'; expected random, low_degree, high_degree",
     "encoder.absent=bogus": "encoder.absent is 'bogus'; expected mask, zero, mean, learned",
     "encoder.fusion=bogus": "encoder.fusion is 'bogus'; expected ",
     "scorer=transe scorer.condition_sign=bogus": "condition_sign is 'bogus'; expected ",
     "negatives=uniform negatives.sides=bogus": "negatives.sides is 'bogus'; expected ",
     "protocol.select=bogus": "protocol.select is 'bogus'; expected best_valid, last_epoch",
-    "diffheg=none ablation=no_hal": "ablation=no_hal changes a generator, and diffheg=none has none",
-    "diffheg=paper ablation=no_diffheg": "ablation=no_diffheg chooses diffheg itself, but diffheg=paper is given",
-    "diffheg=paper ablation=gaussian": "ablation=gaussian chooses diffheg itself, but diffheg=paper is given",
-    "diffheg=gaussian ablation=no_mmc": "diffheg.generator.multimodal is no setting of GaussianNegatives",
+    "generator=none ablation=no_hal": "ablation=no_hal changes a generator, and generator=none has none",
+    "generator=paper ablation=no_diffheg": "ablation=no_diffheg chooses the generator itself, but generator=paper is",
+    "generator=paper ablation=gaussian": "ablation=gaussian chooses the generator itself, but generator=paper is given",
+    "generator=gaussian ablation=no_mmc": "generator.model.multimodal is no setting of GaussianNegatives",
 }
 
 
 @pytest.mark.parametrize(("overrides", "message"), ADDED.items(), ids=ADDED)
 def test_settings_that_fit_nothing_are_refused(overrides, message):
-    parts = [overrides] if overrides.startswith("diffheg.levels") else overrides.split()
+    parts = [overrides] if overrides.startswith("generator.levels") else overrides.split()
     with pytest.raises(InputError, match=message):
         check_settings(composed("train", *parts))
 
@@ -200,8 +200,8 @@ def test_values_of_every_admitted_kind_pass(override):
 
 CLASHES = {
     *(("none", name) for name in options("ablation") if name not in ("none", "no_diffheg", "gaussian")),
-    *((name, "no_diffheg") for name in options("diffheg") if name != "none"),
-    *((name, "gaussian") for name in options("diffheg") if name not in ("none", "gaussian")),
+    *((name, "no_diffheg") for name in options("generator") if name != "none"),
+    *((name, "gaussian") for name in options("generator") if name not in ("none", "gaussian")),
     ("gaussian", "no_mmc"),
     ("gaussian", "single_level"),
     ("adversarial", "no_mmc"),
@@ -210,10 +210,10 @@ CLASHES = {
 
 
 @pytest.mark.parametrize("ablation", options("ablation"))
-@pytest.mark.parametrize("diffheg", options("diffheg"))
-def test_every_combination_makes_a_module_or_is_refused(toy_graph, diffheg, ablation):
-    config = composed("train", "scorer.dim=8", f"diffheg={diffheg}", f"ablation={ablation}").copy()
-    if (diffheg, ablation) in CLASHES:
+@pytest.mark.parametrize("generator", options("generator"))
+def test_every_combination_makes_a_module_or_is_refused(toy_graph, generator, ablation):
+    config = composed("train", "scorer.dim=8", f"generator={generator}", f"ablation={ablation}").copy()
+    if (generator, ablation) in CLASHES:
         with pytest.raises(InputError):
             check_settings(config)
         return
@@ -221,7 +221,7 @@ def test_every_combination_makes_a_module_or_is_refused(toy_graph, diffheg, abla
         config.scorer = composed("train", f"scorer={scorer}", "scorer.dim=8").scorer
         check_settings(config)
         module = build_module(OmegaConf.to_container(config, resolve=False), toy_graph)
-        assert (module.generator is None) == (diffheg == "none")
+        assert (module.generator is None) == (generator == "none")
         assert type(module.model.scorer) is get_object(config.scorer._target_)
 
 
@@ -231,7 +231,7 @@ def test_every_model_makes_a_module(toy_graph, model):
     module = build_module(OmegaConf.to_container(config, resolve=False), toy_graph)
     assert config.system == model
     assert type(module.model.scorer) is get_object(config.scorer._target_)
-    assert (module.generator is None) == (not config.diffheg)
+    assert (module.generator is None) == (not config.generator)
 
 
 def test_a_chosen_scorer_survives_the_model():
@@ -361,13 +361,13 @@ def test_ablations_change_what_they_say_and_nothing_else(ablation):
     assert found["ablated"] == ablation
 
 
-@pytest.mark.parametrize(("ablation", "diffheg"), [("no_diffheg", "none"), ("gaussian", "gaussian")])
-def test_ablations_that_choose_a_generator(ablation, diffheg):
-    chosen, direct = settings(f"ablation={ablation}"), settings(f"diffheg={diffheg}")
+@pytest.mark.parametrize(("ablation", "generator"), [("no_diffheg", "none"), ("gaussian", "gaussian")])
+def test_ablations_that_choose_a_generator(ablation, generator):
+    chosen, direct = settings(f"ablation={ablation}"), settings(f"generator={generator}")
     assert chosen.pop("ablated") == ablation
     assert direct.pop("ablated") == "full"
     assert chosen == direct
-    assert all(key == "ablated" or key.startswith("diffheg") for key in differing(f"ablation={ablation}"))
+    assert all(key == "ablated" or key.startswith("generator") for key in differing(f"ablation={ablation}"))
 
 
 def test_no_ablation_is_the_default():
@@ -375,22 +375,22 @@ def test_no_ablation_is_the_default():
 
 
 def test_the_gaussian_control_differs_from_the_default_by_its_generator_alone():
-    default, control = composed("train").diffheg, composed("train", "diffheg=gaussian").diffheg
-    for key in ("weight", "levels", "loss", "generator.rows"):
+    default, control = composed("train").generator, composed("train", "generator=gaussian").generator
+    for key in ("weight", "levels", "loss", "model.rows"):
         assert OmegaConf.select(control, key) == OmegaConf.select(default, key), key
-    assert set(control) == {"name", "weight", "levels", "loss", "generator"}
+    assert set(control) == {"name", "weight", "levels", "loss", "model"}
 
 
 def test_level_times_of_ablations_are_those_of_the_default():
-    times = [level["time"] for level in settings()["diffheg.levels"]]
-    assert [level["time"] for level in own_leaves("ablation", "no_ntat")["diffheg.levels"]] == times
+    times = [level["time"] for level in settings()["generator.levels"]]
+    assert [level["time"] for level in own_leaves("ablation", "no_ntat")["generator.levels"]] == times
     for ablation in ("no_mhld", "single_level"):
-        assert {level["time"] for level in own_leaves("ablation", ablation)["diffheg.levels"]} <= set(times)
+        assert {level["time"] for level in own_leaves("ablation", ablation)["generator.levels"]} <= set(times)
 
 
 def test_single_level_generates_as_many_negatives_as_the_full_method():
     single = settings("ablation=single_level")
-    assert single["diffheg.generator.copies"] * len(single["diffheg.levels"]) == len(settings()["diffheg.levels"])
+    assert single["generator.model.copies"] * len(single["generator.levels"]) == len(settings()["generator.levels"])
 
 
 @pytest.mark.parametrize("word", ["true", "false"])

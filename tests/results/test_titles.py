@@ -20,9 +20,9 @@ from results.stored import result
         ("loss=margin_ranking",): "dhns RotatE loss=margin_ranking",
         ("model=distmult", "regularizer=none"): "distmult regularizer=none",
         ("model=complex_n3", "regularizer=n3"): "complex_n3 ComplEx regularizer=n3",
-        ("diffheg=paper",): "dhns RotatE paper",
-        ("diffheg=none",): "dhns RotatE diffheg=none",
-        ("model=rotate", "diffheg=default"): "rotate diffheg=default",
+        ("generator=paper",): "dhns RotatE paper",
+        ("generator=none",): "dhns RotatE generator=none",
+        ("model=rotate", "generator=default"): "rotate generator=default",
         ("model=adamf_mat",): "adamf_mat RotatE",
         ("ablation=no_diffheg",): "dhns RotatE no_diffheg",
         ("ablation=gaussian",): "dhns RotatE gaussian",
@@ -45,7 +45,7 @@ def test_models_are_called_by_their_names_alone(model):
 
 @pytest.mark.parametrize("system", ["mine", "../train"])
 def test_of_a_model_of_ones_own_all_is_told(system):
-    parts = "encoder=structural loss=self_adversarial regularizer=none diffheg=none"
+    parts = "encoder=structural loss=self_adversarial regularizer=none generator=none"
     assert name(result({}, "model=rotate", f"system={system}")) == f"{system} RotatE {parts}"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from dhns.config.renamed import former_target, present_targets
+from dhns.config.renamed import former_keys, former_target, present_settings
 from dhns.config.signatures import written
 from dhns.files import known_sha256
 from dhns.graph.inputs import changed_content
@@ -38,7 +38,7 @@ NEUTRAL = {
     "dataset.normalize": False,
     "protocol.in_train_and_test": "keep",
     "encoder.absent": "mask",
-    "diffheg.generator.int8": False,
+    "generator.model.int8": False,
     "acceleration": {
         "_target_": "dhns.training.acceleration.Acceleration",
         "matmul_precision": "highest",
@@ -47,7 +47,7 @@ NEUTRAL = {
 }
 """Settings younger than stored results, and the values at which they change nothing: there the hash leaves them out."""
 SET_BY_BUDGET = ("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples")
-_NUMBERS = ("diffheg.weight", "diffheg.levels")
+_NUMBERS = ("generator.weight", "generator.levels")
 """Nodes that hold real numbers and no ``_target_`` to tell so."""
 
 
@@ -58,7 +58,7 @@ def config_hash(config: DictConfig) -> str:
     where they lie. Published data sets as they were published, and settings from before this rule, have the hash that
     they always had: interpolations enter as written, but what a budget sets as the number that it comes to.
     """
-    settings: Any = OmegaConf.to_container(config, resolve=False)
+    settings = present_settings(OmegaConf.to_container(config, resolve=False))  # type: ignore[arg-type]
     content = content_of(config)
     settings = {key: value for key, value in settings.items() if key not in IGNORED | BUDGET}
     for key in SET_BY_BUDGET:
@@ -79,7 +79,7 @@ def config_hash(config: DictConfig) -> str:
         holder, name = _holder(settings, key)
         if name in holder:
             holder[name] = _reals(holder[name])
-    settings = _by_meaning(present_targets(settings))
+    settings = former_keys(_by_meaning(settings))
     for key in ("resume", "init_from"):
         if key in settings:
             settings[key] = content.pop(key, None)

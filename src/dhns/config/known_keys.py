@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from dhns.config.renamed import key_of_today
 from dhns.errors import InputError
 from dhns.resources import conf_dir
 
@@ -52,6 +53,8 @@ def _options(group: str) -> dict[str, None] | None:
 def _require(settings: dict[str, Any], known: dict[str, Any], prefix: str, reader: str) -> None:
     for name, value in settings.items():
         if name not in known:
+            if now := key_of_today(f"{prefix}{name}"):
+                raise InputError(f"{prefix}{name} is no setting of {reader}; it is called {now} now")
             near = difflib.get_close_matches(str(name), known, n=1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"{reader} --cfg job prints all that there are"
             raise InputError(f"{prefix}{name} is no setting of {reader}; {hint}")

@@ -34,7 +34,9 @@ def name(result: Mapping[str, Any]) -> str:
     own = _own_choices(system)
     choices = {group: _choice(group, config[group], own.get(group, "")) for group in PARTS if group in config}
     parts += [f"{group}={choice}" for group, choice in choices.items() if choice not in ("", own.get(group))]
-    parts += [_variant(config.get("diffheg") or {}, own.get("diffheg"))] if result["ablated"] != "no_diffheg" else []
+    parts += (
+        [_variant(config.get("generator") or {}, own.get("generator"))] if result["ablated"] != "no_diffheg" else []
+    )
     parts += [result["ablated"]] if result["ablated"] != "full" else []
     if missing := config.get("missing"):
         parts.append(f"less {100 * (missing.get('share') or 0):g} % {taken_away(missing)}")
@@ -93,7 +95,7 @@ def _variant(node: Mapping[str, Any], own: str | None) -> str:
     variant = str(node.get("name", "default")) if node else "none"
     if variant == own:
         return ""
-    return f"diffheg={variant}" if variant in ("none", "default") else variant
+    return f"generator={variant}" if variant in ("none", "default") else variant
 
 
 def _class_name(node: Any) -> str:

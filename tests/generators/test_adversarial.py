@@ -167,7 +167,7 @@ def test_the_model_loses_when_they_score_high(make, model, positives):
     """A third of the authors' sum over kinds of the loss on one positive and one fake, halved as all their losses."""
     adversary = make(levels=LEVELS[:1])
     fakes = generated(adversary, positives)
-    loss = instantiate(composed("diffheg=adversarial").diffheg.loss)
+    loss = instantiate(composed("generator=adversarial").generator.loss)
     scores = loss.score(fakes, model.encoder, model.scorer)
     head, tail = positives.head.joint, positives.tail.joint
     positive = model.scorer(head, positives.relation, tail)
