@@ -43,6 +43,7 @@ HINTS = {
     "trainer.gradient_clip_val=1": "optimization.clip_norm clips the model's gradients",
     "model=rotat": "Could not find 'model/rotat'; did you mean rotate",
     "model=xyzzy": "Could not find 'model/xyzzy' Available options in 'model': adamf adamf_mat",
+    "epochs.smoke=6": "'epochs.smoke' is called 'budgets.smoke.epochs' now",
     "diffheg=none": "there is no setting 'diffheg'; 'diffheg' is called 'generator' now",
     "diffheg.generator.rows=3": "'diffheg.generator.rows' is called 'generator.model.rows' now",
     "experiment=tuneed": "Could not find 'experiment/tuneed'; did you mean tuned",

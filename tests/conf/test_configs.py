@@ -317,7 +317,9 @@ def test_tables_are_sound(number):
 
 @pytest.mark.parametrize(("epochs", "validations", "interval"), [(100, 20, 5), (30, 5, 6), (31, 5, 6), (2, 20, 1)])
 def test_validations_are_spread_over_the_epochs(epochs, validations, interval):
-    config = composed("train", f"epochs.short={epochs}", f"validations.short={validations}", "budget=short")
+    config = composed(
+        "train", f"budgets.short.epochs={epochs}", f"budgets.short.validations={validations}", "budget=short"
+    )
     assert (config.trainer.max_epochs, config.trainer.check_val_every_n_epoch) == (epochs, interval)
 
 

@@ -185,9 +185,9 @@ def test_versions_name_what_numbers_depend_on():
         "trainer.accelerator=cpu",
         "trainer.log_every_n_steps=7",
         "trainer.enable_model_summary=true",
-        "epochs.short=7",
-        "validations.smoke=7",
-        "valid_triples.short=7",
+        "budgets.short.epochs=7",
+        "budgets.smoke.validations=7",
+        "budgets.short.valid_triples=7",
     ],
 )
 def test_hash_ignores_what_changes_no_number(override):
@@ -215,9 +215,9 @@ def test_hash_ignores_what_changes_no_number(override):
         "stopping.patience=7",
         "trainer.max_epochs=7",
         "budget=short",
-        "epochs.full=7",
-        "validations.full=7",
-        "valid_triples.full=7",
+        "budgets.full.epochs=7",
+        "budgets.full.validations=7",
+        "budgets.full.valid_triples=7",
         "data.valid_triples=7",
         "trainer.precision=bf16-mixed",
         "dataset.name=other",
@@ -240,7 +240,9 @@ def test_hash_of_a_configuration_that_names_its_cell_of_a_table():
 
 
 def test_hash_is_of_what_a_budget_comes_to():
-    by_budget = composed("budget=short", "epochs.short=30", "validations.short=6", "valid_triples.short=90")
+    by_budget = composed(
+        "budget=short", "budgets.short.epochs=30", "budgets.short.validations=6", "budgets.short.valid_triples=90"
+    )
     directly = composed("trainer.max_epochs=30", "trainer.check_val_every_n_epoch=5", "data.valid_triples=90")
     assert config_hash(by_budget) == config_hash(directly)
 
@@ -252,11 +254,12 @@ def test_hash_of_a_stored_configuration_is_that_of_its_run():
 
 
 def test_hash_of_a_configuration_from_before_budgets():
-    """Results that were stored without them can still be compared with settings of today."""
+    """Results that were stored without them, or with a map for each, can be compared with settings of today."""
     config = composed("trainer.max_epochs=60", "trainer.check_val_every_n_epoch=5", "data.valid_triples=null")
     older = OmegaConf.to_container(config, resolve=False)
-    for key in ("budget", "epochs", "validations", "valid_triples"):
-        del older[key]
+    del older["budgets"]
+    assert config_hash(OmegaConf.create(older | {"epochs": {"full": 60}})) == config_hash(config)
+    del older["budget"]
     assert config_hash(OmegaConf.create(older)) == config_hash(config)
 
 

@@ -86,7 +86,7 @@ def test_differences_leave_out_what_changes_no_number():
 
 
 def test_differences_are_of_what_a_budget_comes_to():
-    short = result({}, "budget=short", "validations.short=5", "trainer.check_val_every_n_epoch=4")
+    short = result({}, "budget=short", "budgets.short.validations=5", "trainer.check_val_every_n_epoch=4")
     as_many = result({}, "trainer.max_epochs=20", "trainer.check_val_every_n_epoch=4")
     assert told(short, as_many) == ["", ""]
     assert "trainer.max_epochs=20" in told(short, result({}, "trainer.check_val_every_n_epoch=4"))[0]

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from dhns.config.values import check_value
 from dhns.ranges import Count, InnerFraction, NotNegative, Seed
 
+BUDGETS = ("smoke", "short", "full")
 OWN: dict[str, Any] = {
     # train
     "seed": Seed,
@@ -18,8 +19,8 @@ OWN: dict[str, Any] = {
     "ablated": str,
     "reciprocal": bool,
     "budget": Literal["smoke", "short", "full"],
-    **{f"{part}.{budget}": Count for part in ("epochs", "validations") for budget in ("smoke", "short", "full")},
-    **{f"valid_triples.{budget}": Count | None for budget in ("smoke", "short", "full")},
+    **{f"budgets.{name}.{part}": Count for name in BUDGETS for part in ("epochs", "validations")},
+    **{f"budgets.{name}.valid_triples": Count | None for name in BUDGETS},
     "data.batch_size": Count,
     "data.valid_triples": Count | None,
     "stopping.patience": Count | None,

@@ -14,6 +14,8 @@ _FORMER = {
     "dhns.optim.lazy_adam": "dhns.training.lazy_adam",
     "dhns.optim.optimization": "dhns.training.optimization",
 }
+_OF_BUDGETS = ("epochs", "validations", "valid_triples")
+"""Were maps by budget each. Stored settings keep them: they refer to each other, and count as what they come to."""
 _PRESENT = {former: present for present, former in _FORMER.items()}
 _GENERATOR = ("diffheg", "generator"), ("generator", "model")
 """The group of generators and, in it, the object that generates: what they were called, and what they are called."""
@@ -42,6 +44,8 @@ def key_of_today(key: str) -> str | None:
     """What a dotted key, or a group of choices, is called that was renamed; None for any other."""
     (former, present), (former_inner, inner) = _GENERATOR
     group, *rest = key.split(".")
+    if group in _OF_BUDGETS:
+        return f"budgets.{rest[0] if rest else 'NAME'}.{group}"
     if group != former:
         return None
     return ".".join([present, *([inner, *rest[1:]] if rest[:1] == [former_inner] else rest)])
