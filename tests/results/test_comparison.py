@@ -232,7 +232,7 @@ def test_other_files_are_not_written(tmp_path, name):
 # --- results that lack something, or hold something else -----------------------------------------------------------
 
 
-READ = ("scorer", "encoder", "loss", "regularizer", "negatives", "diffheg", "missing", "trainer", "data")
+READ = ("scorer", "encoder", "loss", "regularizer", "negatives", "generator", "missing", "trainer", "data")
 """Groups of settings that tables look into."""
 
 

@@ -8,8 +8,8 @@ from dhns.training.callbacks import checkpoints
 
 SCHEDULE = "{_target_: torch.optim.lr_scheduler.ExponentialLR, _partial_: true, gamma: 0.9}"
 RUNS = {
-    "diffheg": ("diffheg=default",),
-    "full chains that train the model": ("scorer=distmult", "diffheg=reference", "encoder.train_features=true"),
+    "diffheg": ("generator=default",),
+    "full chains that train the model": ("scorer=distmult", "generator=reference", "encoder.train_features=true"),
     "schedules and alternating sides": (f"optimization.scheduler={SCHEDULE}", "negatives=uniform"),
     "no generator": ("ablation=no_diffheg",),
     "caches of negatives": ("negatives=nscaching", "ablation=no_diffheg"),

@@ -14,7 +14,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from dhns.config.renamed import former_target, present_targets
+from dhns.config.renamed import former_keys, former_target, present_settings
 from dhns.config.signatures import written
 from dhns.files import known_sha256
 from dhns.graph.inputs import changed_content
@@ -27,8 +27,8 @@ IGNORED = frozenset(
 )
 """Settings that do not change a run's numbers, and the seed, which names a folder of its own."""
 IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "strategy", "log_every_n_steps"})
-BUDGET = frozenset({"budget", "epochs", "validations", "valid_triples"})
-"""Settings that matter only through those that they set, `SET_BY_BUDGET`."""
+BUDGET = frozenset({"budget", "budgets", "epochs", "validations", "valid_triples"})
+"""Settings that matter only through those that they set, `SET_BY_BUDGET`; the last three are of older results."""
 NEUTRAL = {
     "missing": {},
     "own_entity": False,
@@ -40,7 +40,7 @@ NEUTRAL = {
     "protocol.in_train_and_test": "keep",
     "protocol.carve": "pair",
     "encoder.absent": "mask",
-    "diffheg.generator.int8": False,
+    "generator.model.int8": False,
     "acceleration": {
         "_target_": "dhns.training.acceleration.Acceleration",
         "matmul_precision": "highest",
@@ -51,7 +51,7 @@ NEUTRAL = {
 NOT_CARVED = frozenset({"MKG-W", "MKG-Y", "world_flags"})
 """Published data sets whose validation set is a hold-out: how another would be carved changes nothing."""
 SET_BY_BUDGET = ("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples")
-_NUMBERS = ("diffheg.weight", "diffheg.levels")
+_NUMBERS = ("generator.weight", "generator.levels")
 """Nodes that hold real numbers and no ``_target_`` to tell so."""
 
 
@@ -62,7 +62,7 @@ def config_hash(config: DictConfig) -> str:
     where they lie. Published data sets as they were published, and settings from before this rule, have the hash that
     they always had: interpolations enter as written, but what a budget sets as the number that it comes to.
     """
-    settings: Any = OmegaConf.to_container(config, resolve=False)
+    settings = present_settings(OmegaConf.to_container(config, resolve=False))  # type: ignore[arg-type]
     content = content_of(config)
     settings = {key: value for key, value in settings.items() if key not in IGNORED | BUDGET}
     for key in SET_BY_BUDGET:
@@ -85,7 +85,7 @@ def config_hash(config: DictConfig) -> str:
         holder, name = _holder(settings, key)
         if name in holder:
             holder[name] = _reals(holder[name])
-    settings = _by_meaning(present_targets(settings))
+    settings = former_keys(_by_meaning(settings))
     for key in ("resume", "init_from"):
         if key in settings:
             settings[key] = content.pop(key, None)

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from dhns.config.values import check_value
 from dhns.ranges import Count, InnerFraction, NotNegative, Seed
 
+BUDGETS = ("smoke", "short", "full")
 OWN: dict[str, Any] = {
     # train
     "seed": Seed,
@@ -19,14 +20,14 @@ OWN: dict[str, Any] = {
     "reciprocal": bool,
     "own_entity": bool,
     "budget": Literal["smoke", "short", "full"],
-    **{f"{part}.{budget}": Count for part in ("epochs", "validations") for budget in ("smoke", "short", "full")},
-    **{f"valid_triples.{budget}": Count | None for budget in ("smoke", "short", "full")},
+    **{f"budgets.{name}.{part}": Count for name in BUDGETS for part in ("epochs", "validations")},
+    **{f"budgets.{name}.valid_triples": Count | None for name in BUDGETS},
     "data.batch_size": Count,
     "data.valid_triples": Count | None,
     "stopping.patience": Count | None,
-    "diffheg.name": str,
-    "diffheg.weight": NotNegative,
-    "diffheg.levels": Sequence[Mapping[str, Any]],
+    "generator.name": str,
+    "generator.weight": NotNegative,
+    "generator.levels": Sequence[Mapping[str, Any]],
     "run_dir": Path,
     "resume": Path | None,
     "init_from": Path | None,

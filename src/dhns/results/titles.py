@@ -36,7 +36,9 @@ def name(result: Mapping[str, Any]) -> str:
     own = _own_choices(system)
     choices = {group: _choice(group, config[group], own.get(group, "")) for group in PARTS if group in config}
     parts += [f"{group}={choice}" for group, choice in choices.items() if choice not in ("", own.get(group))]
-    parts += [_variant(config.get("diffheg") or {}, own.get("diffheg"))] if result["ablated"] != "no_diffheg" else []
+    parts += (
+        [_variant(config.get("generator") or {}, own.get("generator"))] if result["ablated"] != "no_diffheg" else []
+    )
     parts += [result["ablated"]] if result["ablated"] != "full" else []
     if control := config.get("features"):
         parts.append(f"features={_of_some(control.get('kind') or '', control)}")
@@ -104,7 +106,7 @@ def _variant(node: Mapping[str, Any], own: str | None) -> str:
     variant = str(node.get("name", "default")) if node else "none"
     if variant == own:
         return ""
-    return f"diffheg={variant}" if variant in ("none", "default") else variant
+    return f"generator={variant}" if variant in ("none", "default") else variant
 
 
 def _class_name(node: Any) -> str:
@@ -121,7 +123,7 @@ def _own_choices(system: str) -> dict[str, str]:
 def _choices(file: Path) -> dict[str, str]:
     """What the defaults of a configuration file choose, by group."""
     found: dict[str, str] = {}
-    content: Any = OmegaConf.load(file)
+    content: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     for entry in content.get("defaults", ()):
         if isinstance(entry, Mapping):
             found |= {str(group).removeprefix("override /"): str(choice) for group, choice in entry.items()}

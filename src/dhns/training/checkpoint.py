@@ -14,7 +14,7 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from dhns.config.renamed import present_targets
+from dhns.config.renamed import present_settings
 from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
@@ -65,7 +65,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     settings = content.get("hyper_parameters")
     if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
         raise InputError(f"{path} is not a checkpoint of dhns: it holds no settings; give the .ckpt of a dhns run")
-    settings["config"] = present_targets(settings["config"])
+    settings["config"] = present_settings(settings["config"])
     return content
 
 

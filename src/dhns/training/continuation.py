@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 OF_LENGTH = (
     *("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples", "stopping", "resume", "content"),
-    *("optimization.scheduler", "diffheg.optimization.scheduler"),
+    *("optimization.scheduler", "generator.optimization.scheduler"),
 )
 """What may differ between a run and its continuation."""
 
