@@ -12,7 +12,6 @@ ROOT = Path(dhns.__file__).parent
 GROUND = (
     "compat",
     "errors",
-    "locking",
     "ranges",
     "randomness",
     "names",

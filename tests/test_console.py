@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.table import Table
 
 import dhns
-from dhns.console import DESCRIPTION, PlainConsole, progress_bar, track
+from dhns.console import DESCRIPTION, PlainConsole, markdown_table, progress_bar, track
 from dhns.results.tables import show, two_columns
 
 PACKAGE = Path(dhns.__file__).parent
@@ -88,3 +88,13 @@ def test_markdown_keeps_its_columns():
     table.show_header = True
     lines = printed(show, table, True).splitlines()
     assert any("a\\|b" in line and line.count(" | ") == 1 for line in lines), lines
+
+
+def test_a_row_of_a_document_is_one_line_and_its_numbers_are_as_they_are():
+    long = "long " * 60
+    lines = markdown_table(["name", "1e5"], [(long, "0.50"), ("007", "1.0")], ["left", "right"]).splitlines()
+    assert len(lines) == 4
+    assert [cell.strip() for cell in lines[2].split("|")[1:3]] == [long.strip(), "0.50"]
+    assert [cell.strip() for cell in lines[3].split("|")[1:3]] == ["007", "1.0"]
+    assert lines[1].startswith("|:--")
+    assert lines[1].endswith("--:|")

@@ -5,7 +5,7 @@ Names and labels are a user's, and rich would read ``[/x]`` in them as markup an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
 from rich.console import Console
@@ -26,6 +26,29 @@ class PlainConsole(Console):
 
     def on_broken_pipe(self) -> None:
         raise  # what rich has caught, for the program to end as it does at any other line that nobody reads
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], align: Sequence[str] | None = None) -> str:
+    """A table for a document: a line per row, however long.
+
+    Args:
+        columns: headings.
+        rows: cells.
+        align: of each column, ``left`` or ``right``; all left where it is not given.
+    """
+    from tabulate import tabulate
+
+    def escaped(cells: Sequence[str]) -> list[str]:
+        return [cell.replace("|", "\\|") for cell in cells]
+
+    table: str = tabulate(
+        [escaped(row) for row in rows],
+        escaped(columns),
+        tablefmt="pipe",
+        colalign=align or ["left"] * len(columns),
+        disable_numparse=True,  # labels may be numbers, and numbers are as they are to be shown
+    )
+    return table
 
 
 def progress_bar(*columns: ProgressColumn, transient: bool = False) -> Bar:

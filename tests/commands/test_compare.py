@@ -48,7 +48,7 @@ def test_the_table_is_readable_with_all_options(systems):
     assert "popularity 4" in printed
     assert all(len(line) <= 160 for line in printed.splitlines())
     document = succeed(systems, "compare", "against=rotate", "markdown=true")
-    rules = [line for line in document.splitlines() if line.startswith("|--")]
+    rules = [line for line in document.splitlines() if line.startswith("|:--")]
     assert len(rules) == 2, "one below the heading of each of two tables"
 
 

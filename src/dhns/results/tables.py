@@ -6,10 +6,9 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.table import Table
 
-from dhns.console import PlainConsole
+from dhns.console import PlainConsole, markdown_table
 from dhns.results.schema import METRICS
 from dhns.results.titles import title
 
@@ -69,19 +68,14 @@ def missing_table(results: Mapping[Setting, list[dict[str, Any]]], split: str = 
 def show(table: Table, markdown: bool = False) -> None:
     """Print a table, wide enough for its columns when the output is no terminal; ``markdown`` for documents."""
     if markdown:
-        PlainConsole(width=200).print(_markdown(table))
+        columns = table.columns
+        rows = zip(*([str(cell) for cell in column.cells] for column in columns), strict=True)
+        align = ["right" if column.justify == "right" else "left" for column in columns]
+        text = markdown_table([str(column.header) for column in columns], rows, align)
+        PlainConsole().print(f"\n{text}\n", soft_wrap=True)
         return
     console = PlainConsole()
     (console if console.is_terminal else PlainConsole(width=160)).print(table)
-
-
-def _markdown(table: Table) -> Table:
-    shown = Table(box=box.MARKDOWN)
-    for column in table.columns:
-        shown.add_column(column.header, justify=column.justify)
-    for row in zip(*(column.cells for column in table.columns), strict=True):
-        shown.add_row(*(str(cell).replace("|", "\\|") for cell in row))
-    return shown
 
 
 def _slices(metrics: dict[str, float]) -> list[str]:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import lock_descriptor
 from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn
 
 from dhns.console import DESCRIPTION, Bar, progress_bar
 from dhns.errors import InputError
-from dhns.locking import lock
 from dhns.sources.origins import Absent, Origin, Unavailable
 from dhns.sources.source import PublishedFile, check_file
 from dhns.sources.transfer import receive
@@ -50,9 +50,9 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 def _lock(descriptor: int, folder: Path) -> None:
     try:
-        if not lock(descriptor):
+        if not lock_descriptor(descriptor, blocking=False):
             print(f"another process is fetching into {folder}: waiting for its end")
-            lock(descriptor, wait=True)
+            lock_descriptor(descriptor)
     except OSError:
         pass  # some network file systems have no locks; each file that comes in has one of its own
 

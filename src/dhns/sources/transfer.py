@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from filelock import lock_descriptor
+
 from dhns.errors import InputError
 from dhns.files import sha256
-from dhns.locking import lock
 from dhns.sources.origins import BROKEN, Origin, Unavailable
 from dhns.sources.source import PublishedFile
 
@@ -42,7 +43,7 @@ def receive(file: PublishedFile, origin: Origin, folder: Path, advance: Callable
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{file.name}.part"
     with partial.open("ab") as part:
-        if not lock(part):
+        if not lock_descriptor(part.fileno(), blocking=False):
             raise InputError(f"{partial}: another process is fetching this file; wait until it ends")
         try:
             _fill(file, origin, part, advance)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from dhns.console import markdown_table
 from dhns.errors import InputError
 from dhns.tracking.backend import Backend, Row, Samples
 
@@ -104,10 +105,5 @@ class TensorBoard(LightningBackend):
             self.logger.experiment.add_histogram(name, values, step)
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Row], step: int) -> None:
-        lines = [columns, ["---"] * len(columns), *rows]
-        markdown = "\n".join(f"| {' | '.join(_cell(value) for value in line)} |" for line in lines)
-        self.logger.experiment.add_text(name, markdown, step)
-
-
-def _cell(value: str | int | float) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value).replace("|", "\\|")
+        cells = [[f"{value:.3f}" if isinstance(value, float) else str(value) for value in row] for row in rows]
+        self.logger.experiment.add_text(name, markdown_table(columns, cells), step)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from dhns.errors import InputError
 from dhns.files import remove_partial_files
-from dhns.locking import lock
 
 log = logging.getLogger(__name__)
 LOCK = ".lock"
@@ -27,7 +28,7 @@ def own_folder(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a") as file:
         try:
-            free = lock(file)
+            free = lock_descriptor(file.fileno(), blocking=False)
         except OSError as error:  # some network file systems have no locks
             log.warning("%s cannot be locked (%s); start no second run of the same settings", folder, error.strerror)
             free = True

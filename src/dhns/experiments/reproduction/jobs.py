@@ -10,9 +10,10 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from filelock import lock_descriptor
+
 from dhns.experiments.reproduction.cells import Run
 from dhns.files import write_json
-from dhns.locking import lock
 
 Command = Callable[[Run], Sequence[str]]
 POLL_S = 0.1
@@ -76,7 +77,7 @@ class _Job:
         """
         run.folder.mkdir(parents=True, exist_ok=True)
         with run.log_file.open("ab") as log:
-            if not lock(log):
+            if not lock_descriptor(log.fileno(), blocking=False):
                 return None
             start = log.tell()
             process = subprocess.Popen(
