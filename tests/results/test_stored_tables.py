@@ -116,6 +116,27 @@ def test_stored_results_are_found_under_the_settings_of_today():
     assert all(path.startswith("results/search/MKG-Y/dhns-") for path in lost)
 
 
+def test_the_carve_is_part_of_a_run_where_a_set_may_be_carved():
+    def identity(*overrides):
+        return config_hash(composed(*overrides))
+
+    stored = read_result(next((REPOSITORY / "results/tables/benchmarks/DB15K").rglob("result.json")))
+    same = ("experiment=table2/db15k/complex_n3", "protocol.carve=pair")
+    with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        assert config_hash(compose("train", overrides=[*same])) == stored["config_hash"]
+        assert config_hash(compose("train", overrides=[same[0]])) != stored["config_hash"]
+    for dataset in ("mkg_w", "mkg_y", "world_flags"):
+        assert identity(f"dataset={dataset}") == identity(f"dataset={dataset}", "protocol.carve=pair")
+    for protocol, carved in (("clean", True), ("as_published", False)):
+        own = (f"protocol={protocol}", "dataset=tsv", "dataset.folder=mine")
+        assert (identity(*own) != identity(*own, "protocol.carve=pair")) == carved
+    edited = composed("dataset=mkg_w", "protocol.carve=triple"), composed("dataset=mkg_w", "protocol.carve=pair")
+    for config in edited:
+        OmegaConf.set_struct(config, False)
+        config.content = {"valid": "0" * 64}
+    assert config_hash(edited[0]) != config_hash(edited[1])
+
+
 @pytest.mark.parametrize(
     ("experiment", "folder"),
     [

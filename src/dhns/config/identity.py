@@ -37,6 +37,7 @@ NEUTRAL = {
     "dataset.columns": "auto",
     "dataset.normalize": False,
     "protocol.in_train_and_test": "keep",
+    "protocol.carve": "pair",
     "encoder.absent": "mask",
     "diffheg.generator.int8": False,
     "acceleration": {
@@ -46,6 +47,8 @@ NEUTRAL = {
     },
 }
 """Settings younger than stored results, and the values at which they change nothing: there the hash leaves them out."""
+NOT_CARVED = frozenset({"MKG-W", "MKG-Y", "world_flags"})
+"""Published data sets whose validation set is a hold-out: how another would be carved changes nothing."""
 SET_BY_BUDGET = ("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples")
 _NUMBERS = ("diffheg.weight", "diffheg.levels")
 """Nodes that hold real numbers and no ``_target_`` to tell so."""
@@ -71,6 +74,8 @@ def config_hash(config: DictConfig) -> str:
         for key, value in trainer.items()
         if key not in IGNORED_OF_TRAINER and not str(key).startswith("enable_")
     }
+    if not _may_be_carved(settings, content):
+        settings.get("protocol", {}).pop("carve", None)
     for key, value in NEUTRAL.items():
         holder, name = _holder(settings, key)
         if name in holder and holder[name] == value:
@@ -111,6 +116,14 @@ def _checkpoints(config: DictConfig) -> dict[str, str]:
             if path := next((path for path in places if path.is_file()), None):
                 digests[key] = known_sha256(path)
     return digests
+
+
+def _may_be_carved(settings: Mapping[str, Any], content: Mapping[str, str]) -> bool:
+    """Whether a validation set may be taken out of train; not told from the data, which may be large."""
+    if (settings.get("protocol") or {}).get("validation") == "published":
+        return False
+    as_published = not content.keys() & {"train", "valid", "test", "triples"}
+    return not (as_published and (settings.get("dataset") or {}).get("name") in NOT_CARVED)
 
 
 def _dataset(dataset: dict[str, Any], content: Mapping[str, str]) -> dict[str, Any]:
