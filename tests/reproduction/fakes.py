@@ -77,4 +77,5 @@ def settings(outputs, **changes):
     """What a table needs of conf/reproduce.yaml."""
     table = {"number": 2, "title": "Systems", "metrics": ["mrr", "hits@1"]}
     content = {"table": table, "protocol": {"name": "clean"}, "budget": "full", "seeds": [0]}
+    content |= {"against": "complex_n3", "level": 0.95}
     return OmegaConf.create(content | {"paths": {"outputs": str(outputs)}} | changes)

@@ -92,6 +92,11 @@ class Cell:
     published: dict[str, float]
     runs: tuple[Run, ...]
 
+    @property
+    def row(self) -> str:
+        """The name of its file, by which rows are chosen."""
+        return self.runs[0].experiment.rpartition("/")[2]
+
 
 def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None) -> list[Cell]:
     """The cells of ``settings.table``, by data set, then in the order of its rows.
@@ -111,6 +116,8 @@ def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None)
     experiments = _experiments(settings)
     groups = {str(row): str(group) for group, rows in table.groups.items() for row in rows}
     rows = _choice(settings, "rows", list(groups), list(groups))
+    if settings.against is not None:
+        _require_known(settings, "against", settings.against, list(groups))
     datasets = table_datasets(settings)
     seeds = list(dict.fromkeys(listed(settings, "seeds")))
     if not seeds or not all(isinstance(seed, int) for seed in seeds):
@@ -194,13 +201,17 @@ def _choice(settings: DictConfig, key: str, known: Sequence[str], default: Itera
         return list(default)
     names = list(map(str, listed(settings, key)))
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise InputError(f"{key} names '{name}', which table {settings.table.number} has not; {hint}")
+        _require_known(settings, key, name, known)
     if not names:
         raise InputError(f"{key} is empty; name some, or leave it out")
     return [name for name in known if name in names]
+
+
+def _require_known(settings: DictConfig, key: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise InputError(f"{key} names '{name}', which table {settings.table.number} has not; {hint}")
 
 
 def listed(settings: DictConfig, key: str) -> list[Any]:
