@@ -39,6 +39,7 @@ def test_runs_of_today_have_intervals_and_differences(place):
     assert (complex_n3["negatives"], complex_n3["slices"][0]["queries"]) == ("all", 6)
     apart = complex_n3["slices"][0]["value"] - rotate["slices"][0]["value"]
     assert complex_n3["slices"][0]["difference"]["value"] == pytest.approx(apart)
+    assert "relation kind of" in printed
     assert "note: the queries of mine are about too few entities for an interval" in printed
 
 

@@ -10,6 +10,9 @@ import pytest
 from dhns.config.identity import BUDGET
 from dhns.errors import InputError
 from dhns.files import write_json
+from dhns.graph.fingerprint import key_fingerprint
+from dhns.graph.readers import read_openke
+from dhns.resources import embedded_dir
 from dhns.results.comparison import compare, notes
 from dhns.results.comparison_tables import comparison_table, estimates_table
 from dhns.results.estimates import slices
@@ -99,6 +102,28 @@ def test_slices_are_parts_of_the_table(place):
     assert list(filter(None, table.columns[0].cells)) == ["all", "tail", "head"]
     assert [row.end_section for row in table.rows] == [False, False, True] * 3
     assert "difference" not in [column.header for column in table.columns]
+
+
+def test_relations_go_by_the_names_that_any_run_keeps(place, queries):
+    assert [one.name for one in compared(place, by="relation")[0].slices[1:-1]] == [
+        "relation 0", "relation 1", "relation 2",
+    ]  # fmt: skip
+    store(place / "rotate" / "0", queries["rotate"][0], "model=rotate", relations=["next", "kind of", "before"])
+    (found,) = compared(place, by="relation")
+    assert [one.name for one in found.slices[1:]] == [
+        "relation next", "relation kind of", "relation before", "mean over 3 relations",
+    ]  # fmt: skip
+
+
+def test_older_runs_of_published_data_have_the_names_of_their_files(tmp_path, queries):
+    """Where these are still those that were trained on."""
+    graph = read_openke(embedded_dir(), "world_flags")
+    prints = {"relations": key_fingerprint(graph.relations)}
+    for name, parts in (("same", prints), ("other", {"relations": "0" * 64})):
+        store(tmp_path / name / "run", queries["rotate"][0], "model=rotate", dataset="world_flags", prints=parts)
+        (found,) = compared(tmp_path / name, by="relation", data_sets=tmp_path)
+        labels = graph.relations.labels[:3] if name == "same" else ("0", "1", "2")
+        assert [one.name for one in found.slices[1:-1]] == [f"relation {label}" for label in labels]
 
 
 def test_a_run_without_ranks_leaves_its_row_without_interval(place):

@@ -24,7 +24,7 @@ def main(config: DictConfig) -> None:
     if config.out is not None:
         require_format(Path(config.out))
     found = [
-        compare(data, config.metric, config.level, config.by, config.against)
+        compare(data, config.metric, config.level, config.by, config.against, Path(config.paths.data))
         for data in data_sets(find_results(Path(config.runs), config.split), config.split)
     ]
     lines = notes(found, config.against)
