@@ -80,7 +80,7 @@ REFUSED = {
     "metric=mr": "metric is 'mr'; expected mrr, hits@1, hits@3, hits@10",
     "by=entity": "by is 'entity'; expected relation, popularity, side",
     "level=95": "level is 95; below 1 is needed",
-    "out=table.txt": "out is 'table.txt'; expected a file that ends in .csv or .json",
+    "out=table.txt": "out=table.txt: the name must end in .json, .csv or .tsv, which says the format",
     "against=transe": "against=transe: no row with ranks goes by that name; there are rotate #",
     "split=valid": "has no valid metrics",
 }
