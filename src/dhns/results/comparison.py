@@ -13,6 +13,7 @@ from dhns.errors import InputError
 from dhns.results.estimates import Estimate, Slice, per_query, query_identity, slices
 from dhns.results.provenance import differing_parts
 from dhns.results.ranks import FILE_NAME, RankedQueries, read_ranks
+from dhns.results.relation_names import relation_names
 from dhns.results.systems import DataSet, System
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,12 @@ class Comparison:
 
 
 def compare(
-    data: DataSet, metric: str = "mrr", level: float = 0.95, by: str | None = None, against: str | None = None
+    data: DataSet,
+    metric: str = "mrr",
+    level: float = 0.95,
+    by: str | None = None,
+    against: str | None = None,
+    data_sets: Path | None = None,
 ) -> Comparison:
     """Systems with estimates from their ranks, where they have any.
 
@@ -53,6 +59,7 @@ def compare(
         level: of intervals.
         by: how queries are sliced, see `dhns.results.estimates.slices`.
         against: a system by hash, name or model; it may be absent.
+        data_sets: folder of published data sets, for the names of relations, see `relation_names`.
 
     Raises:
         InputError: several systems go by that name.
@@ -63,7 +70,8 @@ def compare(
         return Comparison(data, metric, level, (), None, ())
     ranked = tuple(data.systems[place] for place in ranks)
     place = ranked.index(other) if other in ranked else None
-    found = slices(list(ranks.values()), metric, level, by, place)
+    names = relation_names(data, data_sets) if by == "relation" else ()
+    found = slices(list(ranks.values()), metric, level, by, place, names)
     return Comparison(data, metric, level, ranked, other if place is not None else None, tuple(found))
 
 

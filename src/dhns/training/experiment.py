@@ -146,7 +146,8 @@ def _train_and_rank(
     splits = [split for split in ("valid", "test") if len(graph.split(split))]
     found = {split: rank_split(module, split, config.progress and sys.stdout.isatty()) for split in splits}
     ranking_seconds = time.perf_counter() - started
-    write_ranks(folder / RANKS_FILE, {split: ranked for split, (_, ranked) in found.items()})
+    ranks = {split: ranked for split, (_, ranked) in found.items()}
+    write_ranks(folder / RANKS_FILE, ranks, graph.relations.labels)
     return {
         "version": RESULT_VERSION,
         "system": config.system,

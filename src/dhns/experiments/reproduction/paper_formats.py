@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +14,7 @@ from dhns.console import PlainConsole
 from dhns.experiments.reproduction.paper_table import METRIC_NAMES, Entry, PaperTable, Row, Section
 from dhns.files import write_text
 from dhns.results.estimates import Estimate
+from dhns.results.records import delimited
 from dhns.results.tables import show
 
 CSV_COLUMNS = (
@@ -112,22 +111,29 @@ def _latex_section(table: PaperTable, section: Section) -> str:
 
 def long_csv(table: PaperTable) -> str:
     """A line per data set, row and metric, numbers in percent and unrounded; lists are separated by blanks."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    return delimited(_lines(table), CSV_COLUMNS)
+
+
+def _lines(table: PaperTable) -> Iterator[dict[str, Any]]:
     for section in table.sections:
         for row in section.rows:
             for metric, entry in row.entries.items():
-                values = {"mean": entry.mean, "sd": entry.sd, "published": entry.published}
-                writer.writerow(
-                    {"table": table.number, "dataset": section.dataset, "group": row.group, "row": row.label}
-                    | {"metric": metric, "difference": entry.difference, "seeds": " ".join(map(str, row.seeds))}
-                    | {"budget": table.budget, "protocol": table.protocol, "runs": " ".join(row.folders)}
-                    | {"notes": "; ".join(row.notes)}
-                    | values
-                    | (_in_percent(row.estimate, section, table.level) if metric == table.metrics[0] else {})
-                )
-    return file.getvalue()
+                yield {
+                    "table": table.number,
+                    "dataset": section.dataset,
+                    "group": row.group,
+                    "row": row.label,
+                    "metric": metric,
+                    "mean": entry.mean,
+                    "sd": entry.sd,
+                    "seeds": " ".join(map(str, row.seeds)),
+                    "published": entry.published,
+                    "difference": entry.difference,
+                    "budget": table.budget,
+                    "protocol": table.protocol,
+                    "runs": " ".join(row.folders),
+                    "notes": "; ".join(row.notes),
+                } | (_in_percent(row.estimate, section, table.level) if metric == table.metrics[0] else {})
 
 
 def show_table(table: PaperTable) -> None:
