@@ -16,11 +16,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from dhns.config.renamed import present_targets
 from dhns.config.resolvers import register_resolvers
+from dhns.config.starting_points import to_use
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph
 from dhns.training.build import build_module
-from dhns.training.callbacks import BEST, LAST
 from dhns.training.module import LinkPredictionModule
 from dhns.training.saved_graph import FILE_NAME as GRAPH_FILE
 from dhns.training.saved_graph import load_saved_graph
@@ -35,10 +35,8 @@ def find_checkpoint(path: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    candidates = [path, *(folder / f"{name}.ckpt" for name in (BEST, LAST) for folder in (path, path / "checkpoints"))]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
+    if (found := to_use(path)) is not None:
+        return found
     raise InputError(f"no checkpoint at {path}; give a .ckpt file or the folder of a run (outputs/.../seed-0)")
 
 

@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dhns.errors import InputError
-from dhns.files import remove_partial_files
+from dhns.files import LOCK, remove_partial_files
 from dhns.locking import lock
 
 log = logging.getLogger(__name__)
-LOCK = ".lock"
 
 
 @contextmanager
