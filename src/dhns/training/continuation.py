@@ -12,7 +12,7 @@ from dhns.config.identity import config_hash
 from dhns.config.starting_points import BEST, LAST, to_resume
 from dhns.errors import InputError
 from dhns.files import write_bytes
-from dhns.training.checkpoint import find_checkpoint, read_checkpoint
+from dhns.training.checkpoint import read_checkpoint, read_chosen
 from dhns.training.module import LinkPredictionModule
 
 log = logging.getLogger(__name__)
@@ -76,8 +76,7 @@ def start_from(module: LinkPredictionModule, run: Path) -> None:
     Raises:
         InputError: the model's weights do not fit, or its entities and relations are others.
     """
-    path = find_checkpoint(run)
-    content = read_checkpoint(path)
+    path, content = read_chosen(run)
     stored = content.get("fingerprints") or module.fingerprints
     if other := [names for names in ("entities", "relations") if stored[names] != module.fingerprints[names]]:
         raise InputError(f"init_from={run} was trained on other {' and '.join(other)}: ids would mean other things")

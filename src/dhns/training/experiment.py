@@ -32,7 +32,7 @@ from dhns.results.store import FILE_NAME, read_result, versions
 from dhns.tracking.tracker import Tracker, open_tracker
 from dhns.training.build import build_module
 from dhns.training.callbacks import checkpoints, progress
-from dhns.training.checkpoint import load_weights, read_checkpoint, require_resumable
+from dhns.training.checkpoint import load_weights, read_checkpoint, require_best, require_resumable
 from dhns.training.checkpoint_io import plugins
 from dhns.training.continuation import start_from, take_over
 from dhns.training.distributed import told_as_here
@@ -42,7 +42,7 @@ from dhns.training.hardness import score_samples
 from dhns.training.module import LinkPredictionModule
 from dhns.training.quiet import quiet_lightning
 from dhns.training.run_folder import own_folder
-from dhns.training.saved_graph import save_graph
+from dhns.training.saved_graph import remove_saved_graph, save_graph
 from dhns.training.tracked_content import shown_settings, shown_summary
 from dhns.training.tracking import ShowProgress
 from dhns.training.trainer import make_trainer
@@ -85,6 +85,8 @@ def run(config: DictConfig, graph: KnowledgeGraph | None = None) -> dict[str, An
         protocol.check_selection(graph)
         if config.keep_data:
             save_graph(graph, folder, Path(config.paths.outputs))
+        else:
+            remove_saved_graph(folder)
         if config.resume is not None:
             take_over(config, folder)
         try:
@@ -137,6 +139,7 @@ def _train_and_rank(
         if config.resume is None:
             _require_same_settings(config, saved["hyper_parameters"]["config"], last)
         require_resumable(saved, module, last)
+        require_best(saved, checkpoint_folder)
         timer.load_state_dict(saved["callbacks"].get(timer.state_key, {}))
     elif config.init_from is not None:
         start_from(module, Path(config.init_from))
