@@ -277,8 +277,8 @@ def train(
                 config.dataset = {"name": graph.name}
                 config.content = fingerprint(graph)
         check_settings(config)
-        result = run(config, graph if isinstance(graph, KnowledgeGraph) else None)
-        return Run(Path(config.run_dir), result)
+        folder = Path(config.run_dir)  # now: it is named by the data, which may change while the run is at work
+        return Run(folder, run(config, graph if isinstance(graph, KnowledgeGraph) else None))
 
 
 def _as_name(part: Name | None) -> str | None:

@@ -12,6 +12,8 @@ from typing import Any
 
 PARTIAL = ".tmp"
 """Ends the names of files that are not complete yet."""
+LOCK = ".lock"
+"""The file by which the folder of a run is told from others, and held by one process at a time."""
 _BLOCK = 1 << 22  # bytes
 
 
@@ -78,9 +80,12 @@ def sha256(path: Path) -> str:
 
 
 def known_sha256(path: Path) -> str:
-    """`sha256`, computed once per process while size and time of change of the file stay."""
+    """`sha256`, computed once per process while size and times of change of the file stay.
+
+    The time of the last write alone would not tell: copies and archives bring the one of their source along.
+    """
     status = path.stat()
-    return _known(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    return _known(str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 @functools.cache

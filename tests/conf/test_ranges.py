@@ -169,7 +169,13 @@ def test_numbers_that_are_none_are_found_anywhere():
     for value in ({"a": [1, {"b": float("nan")}]}, [float("inf")], float("-inf")):
         with pytest.raises(InputError, match="expected a finite number"):
             check_leaves("x", value)
-    check_leaves("x", {"a": [1, {"b": 1e300}], "c": "nan"})
+    check_leaves("x", {"a": [1, {"b": 1e38}], "c": "nan"})
+
+
+@pytest.mark.parametrize("value", [1e39, -1e300, 10**400])
+def test_numbers_beyond_single_precision_are_found_anywhere(value):
+    with pytest.raises(InputError, match=r"x\.a\[0\] is -?1.*; at most 3.4e\+38 is a number for a model"):
+        check_leaves("x", {"a": [value]})
 
 
 def configurable():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 import json
 import types
 import typing
@@ -14,8 +13,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from dhns.config.foreign_source import source_digest
 from dhns.config.renamed import former_keys, former_target, present_settings
 from dhns.config.signatures import written
+from dhns.config.starting_points import to_resume, to_use
 from dhns.files import known_sha256
 from dhns.graph.inputs import changed_content
 
@@ -105,18 +106,14 @@ def content_of(config: DictConfig) -> dict[str, str]:
     if "paths" not in config:
         return {}
     dataset: Any = OmegaConf.to_container(config.dataset, resolve=True, throw_on_missing=False)
-    return changed_content(dataset) | _checkpoints(config)
+    return changed_content(dataset, Path(config.paths.outputs)) | _checkpoints(config)
 
 
 def _checkpoints(config: DictConfig) -> dict[str, str]:
     """SHA-256 of the checkpoints that training starts from."""
-    digests: dict[str, str] = {}
-    for key, name in (("resume", "last"), ("init_from", "best")):
-        if run := config.get(key):
-            places = (Path(run), *(Path(run) / folder / f"{name}.ckpt" for folder in ("checkpoints", "")))
-            if path := next((path for path in places if path.is_file()), None):
-                digests[key] = known_sha256(path)
-    return digests
+    named = {"resume": (config.get("resume"), to_resume), "init_from": (config.get("init_from"), to_use)}
+    found = {key: find(Path(run)) for key, (run, find) in named.items() if run}
+    return {key: known_sha256(path) for key, path in found.items() if path}
 
 
 def _may_be_carved(settings: Mapping[str, Any], content: Mapping[str, str]) -> bool:
@@ -165,7 +162,7 @@ def _by_meaning(node: Any) -> Any:
         hints = signature.hints if signature else {}
         node = {key: _reals(value) if _is_real(hints.get(key)) else value for key, value in node.items()}
         return node | {"_target_": former_target(target)}
-    source = _source_digest(target)
+    source = source_digest(target)
     return node | ({"_source_": source} if source else {})
 
 
@@ -182,16 +179,6 @@ def _reals(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _reals(child) for key, child in value.items()}
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _source_digest(target: str) -> str | None:
-    """SHA-256 of the module of a class that is not ours."""
-    module = target.rpartition(".")[0]
-    try:
-        found = importlib.util.find_spec(module)
-    except (ImportError, ValueError, AttributeError):  # refused where settings are checked
-        return None
-    return known_sha256(Path(found.origin)) if found and found.origin and Path(found.origin).is_file() else None
 
 
 def _holder(settings: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:

@@ -21,6 +21,7 @@ FILE_NAME = "graph.safetensors"
 FEATURES = "features"
 """Folder of the run that holds a file of features per modality."""
 _SHARED = ".features"
+_POINT = "point to the data with dataset.folder=PATH"
 
 
 def save_graph(graph: KnowledgeGraph, folder: Path, outputs: Path) -> None:
@@ -50,8 +51,14 @@ def save_graph(graph: KnowledgeGraph, folder: Path, outputs: Path) -> None:
     write_bytes(folder / FILE_NAME, save(tensors, {"graph": json.dumps(about)}))
 
 
+def remove_saved_graph(folder: Path) -> None:
+    """Leave nothing of the graph of an earlier run in a folder whose run keeps none."""
+    (folder / FILE_NAME).unlink(missing_ok=True)
+    shutil.rmtree(folder / FEATURES, ignore_errors=True)
+
+
 def load_saved_graph(folder: Path) -> KnowledgeGraph:
-    """The graph as it was saved.
+    """The graph as it was saved; features whose file is gone end only what reads them.
 
     Raises:
         InputError: a file is missing or damaged.
@@ -62,13 +69,18 @@ def load_saved_graph(folder: Path) -> KnowledgeGraph:
             about: dict[str, Any] = json.loads(file.metadata()["graph"])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} holds no readable graph ({error}); point to the data with dataset.folder=PATH"
-        ) from None
+        raise InputError(f"{path} holds no readable graph ({error}); {_POINT}") from None
     entities, relations = (_vocabulary(kind, about[kind]) for kind in ("entity", "relation"))
-    features = {
-        name: read_modality(folder / FEATURES / f"{name}.safetensors", len(entities)) for name in about["modalities"]
+    files = {name: folder / FEATURES / f"{name}.safetensors" for name in about["modalities"]}
+    absent = {
+        name: f"{file}: the {name} features of this run are not there; put the file back, or {_POINT}"
+        for name, file in files.items()
+        if not file.is_file()
     }
+    try:
+        features = {name: read_modality(file, len(entities)) for name, file in files.items() if name not in absent}
+    except InputError as error:
+        raise InputError(f"{error}; or {_POINT}") from None
     return KnowledgeGraph(
         about["name"],
         entities,
@@ -80,7 +92,7 @@ def load_saved_graph(folder: Path) -> KnowledgeGraph:
         filter_only=tensors["filter_only"].long(),
         removed={name.removeprefix("removed/"): mask for name, mask in tensors.items() if name.startswith("removed/")},
         notes=tuple(about["notes"]),
-        absent={},
+        absent=absent,
     )
 
 

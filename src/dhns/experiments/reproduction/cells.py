@@ -99,11 +99,6 @@ class Cell:
     runs: tuple[Run, ...]
     row: str
 
-    @property
-    def row(self) -> str:
-        """The name of its file, by which rows are chosen."""
-        return self.runs[0].experiment.rpartition("/")[2]
-
 
 def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None) -> list[Cell]:
     """The cells of ``settings.table``, by data set, then in the order of its rows.
