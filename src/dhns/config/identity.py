@@ -51,7 +51,7 @@ NEUTRAL = {
 """Settings younger than stored results, and the values at which they change nothing: there the hash leaves them out."""
 NOT_CARVED = frozenset({"MKG-W", "MKG-Y", "world_flags"})
 """Published data sets whose validation set is a hold-out: how another would be carved changes nothing."""
-SET_BY_BUDGET = ("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples")
+SET_BY_BUDGET = ("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples", "stopping.patience")
 _NUMBERS = ("generator.weight", "generator.levels")
 """Nodes that hold real numbers and no ``_target_`` to tell so."""
 

@@ -21,7 +21,7 @@ OWN: dict[str, Any] = {
     "own_entity": bool,
     "budget": Literal["smoke", "short", "full"],
     **{f"budgets.{name}.{part}": Count for name in BUDGETS for part in ("epochs", "validations")},
-    **{f"budgets.{name}.valid_triples": Count | None for name in BUDGETS},
+    **{f"budgets.{name}.{part}": Count | None for name in BUDGETS for part in ("valid_triples", "patience")},
     "data.batch_size": Count,
     "data.valid_triples": Count | None,
     "stopping.patience": Count | None,
