@@ -207,13 +207,16 @@ CLASHES = {
     ("gaussian", "single_level"),
     ("adversarial", "no_mmc"),
     ("adversarial", "single_level"),
+    ("partition", "no_ntat"),  # its loss has no other joint scoring
 }
+SOFTMAX = ("loss=softmax", "negatives=all")
 
 
 @pytest.mark.parametrize("ablation", options("ablation"))
 @pytest.mark.parametrize("generator", options("generator"))
 def test_every_combination_makes_a_module_or_is_refused(toy_graph, generator, ablation):
-    config = composed("train", "scorer.dim=8", f"generator={generator}", f"ablation={ablation}").copy()
+    own = SOFTMAX if generator == "partition" else ()
+    config = composed("train", "scorer.dim=8", f"generator={generator}", f"ablation={ablation}", *own).copy()
     if (generator, ablation) in CLASHES:
         with pytest.raises(InputError):
             check_settings(config)
@@ -375,6 +378,16 @@ def test_ablations_that_choose_a_generator(ablation, generator):
 
 def test_no_ablation_is_the_default():
     assert differing("ablation=none") == set()
+
+
+def test_negatives_in_the_partition_need_one():
+    with pytest.raises(InputError, match="add loss=softmax negatives=all"):
+        check_settings(composed("train", "generator=partition"))
+
+
+def test_negatives_in_the_partition_differ_from_the_default_by_their_loss_alone():
+    default, joined = composed("train").generator, composed("train", "generator=partition").generator
+    assert {key for key in default if default[key] != joined[key]} == {"name", "weight", "loss"}
 
 
 def test_the_gaussian_control_differs_from_the_default_by_its_generator_alone():

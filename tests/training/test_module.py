@@ -8,11 +8,12 @@ import math
 import pytest
 import pytorch_lightning as pl
 import torch
+from torch.nn.functional import cross_entropy
 
 from dhns.errors import InputError
 from dhns.generators.gaussian import GaussianNegatives
-from dhns.graph.queries import Queries
-from dhns.models.batch import Negatives, score_negatives
+from dhns.graph.queries import Queries, answers
+from dhns.models.batch import Negatives, embed_queries, score_negatives
 from dhns.negatives.sampler import NegativeSampler
 from dhns.optim.optimization import Optimization
 from dhns.resources import conf_dir
@@ -427,9 +428,58 @@ def test_losses_over_all_entities_and_samplers_exclude_each_other(make_module, o
         make_module(*overrides)
 
 
-def test_reciprocal_relations_and_a_generator_exclude_each_other(make_module):
-    with pytest.raises(InputError, match="reciprocal=true has none"):
-        make_module("reciprocal=true")
+@pytest.mark.parametrize("generator", ["default", "partition"])
+@pytest.mark.parametrize("scorer", ["complex", "distmult", "rotate", "tucker"])
+@pytest.mark.parametrize("reciprocal", [True, False])
+def test_generated_negatives_on_the_strong_objective(make_module, step, generator, scorer, reciprocal):
+    module = make_module(
+        f"scorer={scorer}", f"generator={generator}", f"reciprocal={str(reciprocal).lower()}", *ALL_ENTITIES
+    )
+    before = snapshot(module)
+    metrics = step(module).callback_metrics
+    assert metrics["train/loss_generated"] > 0
+    assert changed(before, snapshot(module)) == {"model", "generator"}
+
+
+def test_in_the_partition_the_loss_is_a_softmax_with_the_generated_candidates(make_module, step):
+    module = make_module("generator=partition", "scorer=complex", "reciprocal=true", *ALL_ENTITIES)
+    seen = {}
+
+    def keep(generated, encoder, scorer):
+        seen["scores"] = type(module.hardness_loss).score(module.hardness_loss, generated, encoder, scorer)
+        return seen["scores"]
+
+    module.hardness_loss.score = keep
+    embed = module._score_everything
+
+    def look(triples, head_side):
+        queries, answer = Queries.of(triples, head_side), answers(triples, head_side)
+        seen["all"], seen["answer"] = module.model.score_all(queries).detach(), answer
+        seen["side"] = head_side
+        return embed(triples, head_side)
+
+    module._score_everything = look
+    found = step(module).callback_metrics["train/loss"]
+    weight = torch.tensor([level.weight for level in module.generator.levels])
+    generated = seen["scores"].score.detach()[:, seen["side"].long(), torch.arange(len(seen["side"]))]
+    candidates = torch.cat([seen["all"], (generated + weight.log()[:, None]).T], dim=1)
+    torch.testing.assert_close(found, cross_entropy(candidates, seen["answer"]))
+
+
+def test_heads_are_generated_and_asked_for_by_the_reciprocal_relation(make_module, toy_graph):
+    module = make_module("scorer=complex", "reciprocal=true", *ALL_ENTITIES)
+    triples = toy_graph.train[:4]
+    batch, _ = embed_queries(module.model, triples, torch.zeros(4, dtype=torch.bool))
+    positives = batch.positives()
+    table = module.model.relation_table()
+    forth, back = positives.asking(module.model.scorer)
+    torch.testing.assert_close(forth, table[triples[:, 1]])
+    torch.testing.assert_close(back, table[triples[:, 1] + toy_graph.num_relations])
+    condition = module.generator.condition(positives)
+    view = module.generator.view_names.index("structure")
+    query = module.model.scorer.query(positives.tail.views["structure"], back)
+    torch.testing.assert_close(condition[view, 1], query)
+    assert torch.equal(positives.first(2).reciprocal, back[:2])
 
 
 class LearningSampler(NegativeSampler):

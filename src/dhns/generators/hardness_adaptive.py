@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,9 @@ class HardnessAdaptiveLoss(nn.Module):
         adaptive: false gives all levels the full margin (the ablation w/o HAL).
     """
 
+    needs_partition = False
+    """Whether `terms` needs the softmax that the batch was scored by."""
+
     def __init__(
         self,
         joint_scoring: Joint = "mean_score",
@@ -95,22 +98,31 @@ class HardnessAdaptiveLoss(nn.Module):
         both = [match_each(scorer, scorer.query(e[:, 1], relation[0]), e[:, 0][None])[0] for e in generated]
         return [torch.cat([score, ends[:, None]], dim=1) for score, ends in zip(scores, both, strict=True)]
 
+    def shifts(self, levels: tuple[HardnessLevel, ...], scorer: Scorer, like: Tensor) -> Tensor:
+        """``(L,)`` by how much the margin of a level, ``gamma_t``, exceeds the one that scores contain already."""
+        gamma = scorer.margin or self.similarity_margin
+        return like.new_tensor([level.margin if self.adaptive else 1.0 for level in levels]) * gamma - scorer.margin
+
     def terms(
-        self, positive: Tensor, scores: GeneratedScores, levels: tuple[HardnessLevel, ...], scorer: Scorer
+        self,
+        positive: Tensor,
+        scores: GeneratedScores,
+        levels: tuple[HardnessLevel, ...],
+        scorer: Scorer,
+        partition: Any = None,
     ) -> tuple[Tensor, Tensor]:
         """The positive and the negative term of every level, ``(L,)`` each, already divided by the number of levels.
 
         Args:
-            positive: ``(B,)`` scores of the positives, with the scorer's own margin.
+            positive: ``(B,)`` scores of the positives, with the scorer's own margin; ``(2 B,)`` where each side has its
+                own.
             scores: of the generated negatives.
             levels: L hardness levels.
             scorer: supplies gamma.
+            partition: ignored here; of losses that need one.
         """
         weight = positive.new_tensor([level.weight for level in levels])
-        gamma = scorer.margin or self.similarity_margin
-        shift = (
-            positive.new_tensor([level.margin if self.adaptive else 1.0 for level in levels]) * gamma - scorer.margin
-        )
+        shift = self.shifts(levels, scorer, positive)
         penalty = softplus(scores.score + shift[:, None, None]) * scores.weight
         negative = weight * penalty.sum((1, 2)) / scores.weight.sum()
         positive_loss = softplus(
@@ -150,5 +162,5 @@ def _queries(negatives: GeneratedNegatives, scorer: Scorer) -> tuple[Tensor, Ten
     """``(2, B, Q)`` queries of the observed ends for tails and heads, and the relations ``(2, B, R)`` in them."""
     positives = negatives.positives
     observed = torch.stack([positives.head.joint, positives.tail.joint])
-    relation = torch.stack([scorer.directed(positives.relation, side) for side in positives.head_side()])
+    relation = positives.asking(scorer)
     return scorer.query(observed, relation), relation

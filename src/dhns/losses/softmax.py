@@ -27,24 +27,32 @@ class SoftmaxLoss(AllEntityLoss):
         self.label_smoothing = label_smoothing
 
     def terms(self, scorer: Scorer, queries: EmbeddedQueries, table: Tensor) -> tuple[Tensor, Tensor]:
+        positive_loss, negative_loss, _ = self.terms_and_normalisers(scorer, queries, table)
+        return positive_loss, negative_loss
+
+    def terms_and_normalisers(
+        self, scorer: Scorer, queries: EmbeddedQueries, table: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The two terms, and ``(B,)`` log-sum-exp of the scores of the query that each positive answers."""
         scores = queries.score_all(scorer, table)
-        answered, normalised = _SoftmaxTerms.apply(scores, queries.row, queries.answer)  # type: ignore[no-untyped-call]
+        answered, normalised, each = _SoftmaxTerms.apply(scores, queries.row, queries.answer)  # type: ignore[no-untyped-call]
         if self.label_smoothing == 0:
-            return -answered, normalised
+            return -answered, normalised, each
         count = queries.row.bincount(minlength=len(scores)).to(scores.dtype)
         spread = count @ scores.mean(1) / len(queries.row)
-        return -(1 - self.label_smoothing) * answered - self.label_smoothing * spread, normalised
+        return -(1 - self.label_smoothing) * answered - self.label_smoothing * spread, normalised, each
 
 
 class _SoftmaxTerms(torch.autograd.Function):
-    """Mean score of the answers, and mean log-sum-exp of their queries.
+    """Mean score of the answers, and log-sum-exp of their queries: its mean, and that of each.
 
     Scores are read twice, once in the forward and once in the backward pass, in chunks of queries that the cache holds:
     what is made of them in float32 on the way never reaches memory.
     """
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, row: Tensor, answer: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, scores: Tensor, row: Tensor, answer: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
         exact = torch.promote_types(scores.dtype, torch.float32)
         normaliser = scores.new_empty(len(scores), dtype=exact)
         for chunk in _chunks(scores):
@@ -52,18 +60,26 @@ class _SoftmaxTerms(torch.autograd.Function):
             largest = part.amax(1)
             normaliser[chunk] = (part - largest[:, None]).exp_().sum(1).log_().add_(largest)
         ctx.save_for_backward(scores, normaliser, row, answer)
-        return scores[row, answer].to(exact).mean(), normaliser[row].mean()
+        each = normaliser[row]
+        return scores[row, answer].to(exact).mean(), each.mean(), each
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(
+        ctx: Any, of_answers: Tensor | None, of_mean: Tensor | None, of_each: Tensor | None
+    ) -> tuple[Tensor, None, None]:
         scores, normaliser, row, answer = ctx.saved_tensors
-        of_answers, of_normaliser = (gradient / len(row) for gradient in gradients)
-        count = row.bincount(minlength=len(scores)) * of_normaliser
+        count = normaliser.new_zeros(len(scores))
+        if of_mean is not None:
+            count += row.bincount(minlength=len(scores)) * (of_mean / len(row))
+        if of_each is not None:
+            count.index_add_(0, row, of_each)
         dense = torch.empty_like(scores)
         for chunk in _chunks(scores):
             dense[chunk] = torch.sub(scores[chunk], normaliser[chunk, None]).exp_().mul_(count[chunk, None])
-        dense.index_put_((row, answer), of_answers.to(dense.dtype).expand(len(row)), accumulate=True)
+        if of_answers is not None:
+            share = (of_answers / len(row)).to(dense.dtype)
+            dense.index_put_((row, answer), share.expand(len(row)), accumulate=True)
         return dense, None, None
 
 

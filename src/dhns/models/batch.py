@@ -47,18 +47,26 @@ class EmbeddedPositives:
     Attributes:
         head, tail: all views and the joint embedding, ``(B, D)`` each.
         relation: ``(B, R)``.
+        reciprocal: ``(B, R)`` by which tails ask for heads, where that is no inverse that the scorer makes.
     """
 
     head: Encoded
     relation: Tensor
     tail: Encoded
+    reciprocal: Tensor | None = None
+
+    def asking(self, scorer: Scorer) -> Tensor:
+        """``(2, B, R)`` the relations by which tails (side 0) and heads (side 1) are asked for as tails are."""
+        back = scorer.inverse(self.relation) if self.reciprocal is None else self.reciprocal
+        return torch.stack([self.relation, back])
 
     def first(self, rows: int | None) -> EmbeddedPositives:
         """The first ``rows`` positives; batches are shuffled, so these are a random choice."""
         if rows is None or rows >= len(self.relation):
             return self
         index = torch.arange(rows, device=self.relation.device)
-        return EmbeddedPositives(self.head.rows(index), self.relation[:rows], self.tail.rows(index))
+        back = None if self.reciprocal is None else self.reciprocal[:rows]
+        return EmbeddedPositives(self.head.rows(index), self.relation[:rows], self.tail.rows(index), back)
 
     def detach(self) -> EmbeddedPositives:
         """The same values, cut from the graph."""
@@ -66,7 +74,8 @@ class EmbeddedPositives:
             Encoded(e.joint.detach(), {name: view.detach() for name, view in e.views.items()}, e.present)
             for e in (self.head, self.tail)
         )
-        return EmbeddedPositives(head, self.relation.detach(), tail)
+        back = None if self.reciprocal is None else self.reciprocal.detach()
+        return EmbeddedPositives(head, self.relation.detach(), tail, back)
 
     def observed(self, views: Sequence[str]) -> Tensor:
         """``(V, 2, B, D)`` views of the observed entity: heads on side 0, where tails are generated, and vice versa."""
@@ -79,11 +88,6 @@ class EmbeddedPositives:
     def present(self, views: Sequence[str]) -> Tensor:
         """``(V, B)`` bool: both ends of the positive have the view."""
         return torch.stack([self.head.present[v] & self.tail.present[v] for v in views])
-
-    def head_side(self) -> Tensor:
-        """``(2, B)`` bool: false on side 0 (tails are generated), true on side 1."""
-        rows = len(self.relation)
-        return torch.tensor([False, True], device=self.relation.device)[:, None].expand(2, rows)
 
 
 class EmbeddedQueries(NamedTuple):
@@ -136,16 +140,19 @@ class EmbeddedBatch(NamedTuple):
         encoded: U entities, each distinct one once.
         relations: ``(R, R')`` the prepared relation table.
         rows: ``(B, 3)`` heads, relations and tails as rows of these tables.
+        reciprocal: how many rows of the relation table further on the reciprocal relations are; None if there are none.
     """
 
     encoded: Encoded
     relations: Tensor
     rows: Tensor
+    reciprocal: int | None = None
 
     def positives(self) -> EmbeddedPositives:
         """The positives in all views."""
         head, relation, tail = self.rows.unbind(1)
-        return EmbeddedPositives(self.encoded.rows(head), self.relations[relation], self.encoded.rows(tail))
+        back = None if self.reciprocal is None else self.relations[relation + self.reciprocal]
+        return EmbeddedPositives(self.encoded.rows(head), self.relations[relation], self.encoded.rows(tail), back)
 
 
 def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> ScoredNegatives:
@@ -178,7 +185,7 @@ def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> S
         )
         own = torch.arange(candidates.numel(), device=candidates.device).view_as(candidates)
         negative = score(*query, mixed.flatten(0, 1), own)
-    batch, positive = EmbeddedBatch(encoded, relations, rows), known[:, 0]
+    batch, positive = EmbeddedBatch(encoded, relations, rows, model.reciprocal_offset), known[:, 0]
     if own_entity is None:
         return ScoredNegatives(batch, positive, negative)
     queries, answer = negatives.queries, answers(triples, head_side)
@@ -204,4 +211,6 @@ def embed_queries(model: KGEModel, triples: Tensor, head_side: Tensor) -> tuple[
     queries, row = Queries.of(triples, head_side).distinct(model.num_relations)
     asked = model.embed(queries, encoded.joint, relations)
     own = () if model.own_entity is None else (queries.entity, model.own_entity(queries))
-    return EmbeddedBatch(encoded, relations, triples), EmbeddedQueries(*asked, row, answers(triples, head_side), *own)
+    return EmbeddedBatch(encoded, relations, triples, model.reciprocal_offset), EmbeddedQueries(
+        *asked, row, answers(triples, head_side), *own
+    )

@@ -43,6 +43,11 @@ class KGEModel(nn.Module):
         self.own_entity = own_entity
         self.relations = nn.Parameter(scorer.initial_relations(num_relations * (2 if reciprocal else 1)))
 
+    @property
+    def reciprocal_offset(self) -> int | None:
+        """How many rows further on in the relation table the reciprocal relations are; None if there are none."""
+        return self.num_relations if self.reciprocal else None
+
     def relation_rows(self, queries: Queries) -> Tensor:
         """``(B,)`` rows of the relation table that queries use."""
         return queries.relation + self.num_relations * queries.head_side if self.reciprocal else queries.relation

@@ -8,7 +8,6 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from dhns.errors import InputError
 from dhns.generators.levels import HardnessLevel
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.models.kge_model import KGEModel
@@ -52,8 +51,6 @@ def build_module(config: dict[str, Any], graph: KnowledgeGraph) -> LinkPredictio
 
 
 def _build_generation(node: DictConfig, model: KGEModel, seed: int) -> Generation:
-    if model.reciprocal:
-        raise InputError("a generator needs a relation's inverse, and reciprocal=true has none; set one of them off")
     torch.manual_seed(derive_seed(seed, "generator initialisation"))
     levels = [HardnessLevel(**level) for level in node.levels]
     generator = instantiate(node.model)(encoder=model.encoder, scorer=model.scorer, levels=levels)

@@ -117,6 +117,12 @@ def _check_generator(config: DictConfig) -> None:
     for part in ("loss", "optimization"):
         if part in generator and OmegaConf.select(generator, f"{part}._target_") is None:
             raise InputError(f"generator.{part} has no _target_; choose one of the files of conf/generator")
+    joins = str(OmegaConf.select(generator, "loss._target_")).endswith(".PartitionLoss")
+    if joins and not str(OmegaConf.select(config, "loss._target_")).endswith(".SoftmaxLoss"):
+        raise InputError(
+            f"generator={generator.name} puts negatives among the candidates of a softmax: add loss=softmax "
+            "negatives=all, or choose another generator"
+        )
     if not generator.levels:
         raise InputError("generator.levels is empty; generator=none trains without generated negatives")
     for index, level in enumerate(generator.levels):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dhns.errors import InputError
 from dhns.generators.generator import GeneratedNegatives, NegativeGenerator
 from dhns.generators.hardness_adaptive import HardnessAdaptiveLoss, scores_by_view
+from dhns.generators.partition import Partition
 from dhns.graph.cardinality import relation_category
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.index import KnownAnswers
@@ -20,7 +21,8 @@ from dhns.graph.protocol import known_triples
 from dhns.graph.queries import Queries
 from dhns.losses.loss import AllEntityLoss, SampledLoss
 from dhns.losses.regularizer import Regularizer
-from dhns.models.batch import EmbeddedBatch, embed_queries, score_negatives
+from dhns.losses.softmax import SoftmaxLoss
+from dhns.models.batch import EmbeddedBatch, EmbeddedPositives, embed_queries, score_negatives
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.sampler import NegativeSampler
 from dhns.optim.optimization import Optimization
@@ -57,6 +59,7 @@ class Scored(NamedTuple):
         positive_loss, negative_loss: the two terms of ``L_KGC``.
         sampler_loss: of a sampler that learns.
         own_loss: of the numbers for the query's own entity, where sampled negatives do not train them.
+        partition: of a softmax over all entities, for generated negatives that join it.
     """
 
     triples: Tensor
@@ -66,6 +69,7 @@ class Scored(NamedTuple):
     negative_loss: Tensor
     sampler_loss: Tensor | None = None
     own_loss: Tensor | None = None
+    partition: Partition | None = None
 
 
 class LinkPredictionModule(pl.LightningModule):
@@ -191,7 +195,12 @@ class LinkPredictionModule(pl.LightningModule):
     def _score_everything(self, triples: Tensor, head_side: Tensor) -> Scored:
         assert isinstance(self.kgc_loss, AllEntityLoss)
         batch, queries = embed_queries(self.model, triples, head_side)
-        return Scored(triples, head_side, batch, *self.kgc_loss.terms(self.model.scorer, queries, batch.encoded.joint))
+        asked = self.model.scorer, queries, batch.encoded.joint
+        joined = self.generator is not None and self.hardness_loss.needs_partition
+        if not (joined and isinstance(self.kgc_loss, SoftmaxLoss)):
+            return Scored(triples, head_side, batch, *self.kgc_loss.terms(*asked))
+        positive, negative, normaliser = self.kgc_loss.terms_and_normalisers(*asked)
+        return Scored(triples, head_side, batch, positive, negative, partition=Partition(normaliser, head_side))
 
     def _train_generator(self, loss: Tensor) -> None:
         """Optimise theta; where the generator does not detach its inputs, the loss reaches the model too."""
@@ -205,12 +214,10 @@ class LinkPredictionModule(pl.LightningModule):
     def _hardness_adaptive(self, generated: GeneratedNegatives, scored: Scored, report: bool) -> Tensor:
         """``L_HA``; its parts go to the diagnostics where a ``report`` is asked for."""
         assert self.generator is not None
-        scorer, levels, positives = self.model.scorer, self.generator.levels, generated.positives
+        scorer, levels = self.model.scorer, self.generator.levels
         scores = self.hardness_loss.score(generated, self.model.encoder, scorer)
-        positive = scorer(positives.head.joint, positives.relation, positives.tail.joint)
-        if self.model.own_entity is not None:
-            positive = self.model.own_entity.raise_triples(positive, scored.triples[: len(positive)])
-        positive_loss, negative_loss = self.hardness_loss.terms(positive, scores, levels, scorer)
+        positive = self._score_positives(generated.positives, scored.triples)
+        positive_loss, negative_loss = self.hardness_loss.terms(positive, scores, levels, scorer, scored.partition)
         loss: Tensor = (positive_loss + negative_loss).sum()
         self._log_loss("loss_generated", loss)
         if report:
@@ -221,6 +228,16 @@ class LinkPredictionModule(pl.LightningModule):
             self.log_dict(found, on_step=False, on_epoch=True)
             self.diagnostics.warn_if_dead(self.current_epoch)
         return loss
+
+    def _score_positives(self, positives: EmbeddedPositives, triples: Tensor) -> Tensor:
+        """``(B,)`` scores of embedded triples, the first of ``triples``; with reciprocal relations ``(2 B,)``."""
+        (forth, back), head, tail = positives.asking(self.model.scorer), positives.head.joint, positives.tail.joint
+        score = [self.model.scorer(head, forth, tail)]
+        if self.model.reciprocal:
+            score.append(self.model.scorer(tail, back, head))
+        if self.model.own_entity is not None:
+            score = [self.model.own_entity.raise_triples(each, triples[: len(each)]) for each in score]
+        return torch.cat(score)
 
     def _log_loss(self, name: str, loss: Tensor, shown: bool = False) -> None:
         self.log(f"train/{name}", loss.detach(), on_step=False, on_epoch=True, prog_bar=shown)

@@ -93,7 +93,7 @@ class DiffHEG(NegativeGenerator):
         self.copies = copies
         self.schedule = schedule
         # the scorer belongs to the model and its optimizer: kept out of this module's parameters
-        self._condition = scorer.condition
+        self._scorer = (scorer,)
         views, width = len(self.view_names), encoder.width
         self.denoiser = denoiser(width=width, views=views)
         self.prediction, self.loss_kind, self.shared_noise = prediction, loss_kind, shared_noise
@@ -107,11 +107,11 @@ class DiffHEG(NegativeGenerator):
 
     def condition(self, positives: EmbeddedPositives) -> Tensor:
         """``(V, 2, B, D)`` the condition ``C(x_e, x_r)`` of every view and side."""
-        observed = positives.observed(self.view_names)
-        relation = positives.relation.expand(2, -1, -1)
-        head_side = positives.head_side().flatten()
+        (scorer,) = self._scorer
+        observed, relation = positives.observed(self.view_names), positives.asking(scorer).flatten(0, 1)
+        as_tails = torch.zeros(len(relation), dtype=torch.bool, device=relation.device)
         return torch.stack(
-            [self._condition(view.flatten(0, 1), relation.flatten(0, 1), head_side).view_as(view) for view in observed]
+            [scorer.condition(view.flatten(0, 1), relation, as_tails).view_as(view) for view in observed]
         )
 
     def loss(self, positives: EmbeddedPositives, rng: torch.Generator) -> Tensor:
