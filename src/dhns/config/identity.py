@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import importlib.util
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -171,13 +173,53 @@ def _reals(value: Any) -> Any:
 
 
 def _source_digest(target: str) -> str | None:
-    """SHA-256 of the module of a class that is not ours."""
-    module = target.rpartition(".")[0]
+    """SHA-256 of the module of a class that is not ours, with the modules of its package that it imports."""
+    files = _sources(target.rpartition(".")[0])
+    digests = {name: known_sha256(path) for name, path in sorted(files.items())}
+    if len(digests) < 2:
+        return next(iter(digests.values()), None)
+    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+
+
+def _sources(module: str) -> dict[str, Path]:
+    """A module, and what it imports from its own package, directly or not, by name; empty if it is not there."""
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found or (spec := _spec(name)) is None or not (spec.origin or "").endswith(".py"):
+            continue
+        found[name] = Path(str(spec.origin))
+        package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
+        try:
+            tree = ast.parse(found[name].read_bytes())
+        except SyntaxError:  # told where the class is imported
+            continue
+        waiting += _imported(tree, package)
+    return found
+
+
+def _imported(tree: ast.Module, package: str) -> Iterator[str]:
+    """Names of modules that a module of a package imports anywhere from the top-level package that it is in."""
+    root = package.partition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == root)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            base = ".".join(filter(None, (above, node.module)))
+            # others are not looked for: that would import them
+            if base.partition(".")[0] == root and (spec := _spec(base)) is not None:
+                yield base
+                if spec.submodule_search_locations is not None:  # a package, of which a name may be a module
+                    yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _spec(module: str) -> ModuleSpec | None:
     try:
-        found = importlib.util.find_spec(module)
+        return importlib.util.find_spec(module)
     except (ImportError, ValueError, AttributeError):  # refused where settings are checked
         return None
-    return known_sha256(Path(found.origin)) if found and found.origin and Path(found.origin).is_file() else None
 
 
 def _holder(settings: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
