@@ -80,7 +80,8 @@ def _rotate(
 def complex_mkg_y(graphs: Graphs) -> Work:
     """The strong baseline, an epoch of it."""
     folder = graphs.folder(MKG_Y)
-    overrides = ["experiment=table3/mkg_y/complex_n3", NO_FEATURES, "scorer.dim=256", "data.batch_size=1000"]
+    overrides = ["experiment=tuned", "dataset=mkg_y", "model=complex_n3", NO_FEATURES, "scorer.dim=256"]
+    overrides += ["data.batch_size=1000"]
     sizes = {"dim": 256, "batch_size": 1000}
     dense = Side("dense torch, as kbc", f"{DENSE}:train", sizes | {"steps": 10}, folder, remark="scaled from 10 steps")
     pykeen = Side(
@@ -153,11 +154,11 @@ def _dhns(
 ) -> Work:
     """Structure, and random features of the official widths, on which the reference was measured."""
     folder = graphs.folder_with_features(benchmark)
-    overrides = ["model=dhns", "diffheg=reference", f"dataset={benchmark.config}", f"scorer.dim={dim}"]
+    overrides = ["model=dhns", "generator=reference", f"dataset={benchmark.config}", f"scorer.dim={dim}"]
     overrides += [f"data.batch_size={batch_size}", f"negatives.num_negatives={negatives}"]
     overrides += ["dataset.modalities.textual=textual.npy", "+dataset.modalities.visual=visual.npy"]
     overrides += ["trainer.precision=bf16-mixed"]
-    strided = ["diffheg.generator.sampling_steps=8", "diffheg.generator.head_chain=own"]
+    strided = ["generator.model.sampling_steps=8", "generator.model.head_chain=own"]
 
     def side(label: str, extra: Sequence[str] = (), remark: str = "") -> Side:
         job = {"overrides": [*overrides, *extra], "counted": "steps", "steps": 1}
@@ -167,12 +168,12 @@ def _dhns(
         f"DHNS training, a step: RotatE dim {dim}, batch {batch_size}, {negatives} negatives, three views, T = 50",
         "s",
         [
-            side("dhns, diffheg=reference", remark="every step of the chain, all rows"),
-            side("dhns, chain in int8", ["diffheg.generator.int8=true"], "every step of the chain, all rows"),
+            side("dhns, generator=reference", remark="every step of the chain, all rows"),
+            side("dhns, chain in int8", ["generator.model.int8=true"], "every step of the chain, all rows"),
             *_variants(name, TRAIN, {"overrides": overrides, "counted": "steps", "steps": 1}, folder),
             side("dhns, strided", strided, "8 steps of the chain"),
-            side("dhns, strided, needed rows", [*strided, "diffheg.generator.rows=256"], "8 steps, 256 positives"),
-            side("dhns, diffheg=default", ["diffheg=default"], "8 steps, 256 positives, smaller denoiser"),
+            side("dhns, strided, needed rows", [*strided, "generator.model.rows=256"], "8 steps, 256 positives"),
+            side("dhns, generator=default", ["generator=default"], "8 steps, 256 positives, smaller denoiser"),
         ],
         graphs.describe(benchmark) + ", random features",
         baseline=reference.label,

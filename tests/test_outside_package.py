@@ -45,7 +45,7 @@ def test_its_own_tests_pass(name):
     ITS_TESTS[name]()
 
 
-CHOICES = [{"scorer": "hake"}, {"negatives": "typed"}, {"encoder": "gated"}, {"encoder": "gated", "diffheg": "mixed"}]
+CHOICES = [{"scorer": "hake"}, {"negatives": "typed"}, {"encoder": "gated"}, {"encoder": "gated", "generator": "mixed"}]
 
 
 @pytest.mark.parametrize("choices", CHOICES, ids=lambda choices: "+".join(choices.values()))

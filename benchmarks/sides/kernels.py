@@ -51,7 +51,7 @@ def generation(turns: Turns, dim: int, positives: int, sampling_steps: int | Non
     scorer = RotatE(dim)
     nothing = torch.empty(0, 3, dtype=torch.int64)
     names = Vocabulary("entity", ("e",), ("e",)), Vocabulary("relation", ("r",), ("r",))
-    diffheg = DiffHEG(
+    generator = DiffHEG(
         StructuralEncoder(KnowledgeGraph("empty", *names, nothing, nothing, nothing), scorer),
         scorer,
         [HardnessLevel(time=time) for time in (0.05, 0.1, 0.2, 0.5)],
@@ -66,4 +66,4 @@ def generation(turns: Turns, dim: int, positives: int, sampling_steps: int | Non
 
     embedded = EmbeddedPositives(vectors(), torch.randn(positives, dim), vectors())
     random = torch.Generator()
-    turns.repeat(lambda: diffheg.generate(embedded, random))
+    turns.repeat(lambda: generator.generate(embedded, random))

@@ -7,8 +7,7 @@ In Python::
     model = dhns.load("outputs/demo/dhns")
     model.predict(head="Bolivia", relation="shares border with", k=3)
 
-`load`, `load_graph`, `train` and `KnowledgeGraph` are imported when they are first used, so that a command that needs
-no torch does not wait for it.
+These names are imported when they are first used, so that a command that needs no torch does not wait for it.
 """
 
 from __future__ import annotations
@@ -17,16 +16,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "KnowledgeGraph", "__version__", "load", "load_graph", "train"]
+__all__ = ["InputError", "KnowledgeGraph", "__version__", "blend", "load", "load_graph", "train"]
 
 if TYPE_CHECKING:
-    from dhns.api import load, load_graph, train
+    from dhns.api import blend, load, load_graph, train
     from dhns.errors import InputError
     from dhns.graph.knowledge_graph import KnowledgeGraph
 
 _HOMES = {
     "InputError": "dhns.errors",
     "KnowledgeGraph": "dhns.graph.knowledge_graph",
+    "blend": "dhns.api",
     "load": "dhns.api",
     "load_graph": "dhns.api",
     "train": "dhns.api",

@@ -18,12 +18,13 @@ from torch import Tensor
 
 from dhns.config.composition import composed, groups
 from dhns.errors import InputError
+from dhns.experiments.blending import blend_runs
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
 from dhns.graph.load import load_graph as _load_graph
 from dhns.resources import own_conf
+from dhns.training.blend import Blend, load_ranker
 from dhns.training.check import check_settings
-from dhns.training.checkpoint import load_module
 from dhns.training.device import choose_device
 from dhns.training.evaluation import rank_queries
 from dhns.training.experiment import run
@@ -62,16 +63,30 @@ class Embeddings:
 
 
 class TrainedModel:
-    """A trained model and the graph that it was trained on.
+    """A trained model, or a blend of some, and the graph that it was trained on.
 
     Attributes:
         graph: names, triples and features.
-        module: the LightningModule, in evaluation mode.
+        ranker: the LightningModule, in evaluation mode, or the blend.
     """
 
-    def __init__(self, module: LinkPredictionModule) -> None:
-        self.module = module.eval()
-        self.graph = module.graph
+    def __init__(self, ranker: LinkPredictionModule | Blend) -> None:
+        self.ranker = ranker.eval()
+        self.graph = ranker.graph
+
+    @property
+    def module(self) -> LinkPredictionModule:
+        """The LightningModule.
+
+        Raises:
+            InputError: this is a blend, which has several.
+        """
+        if isinstance(self.ranker, Blend):
+            raise InputError(
+                "a blend has no embeddings and no scores of triples by themselves, only answers to queries; load one "
+                "of its members (members/0 in its folder)"
+            )
+        return self.ranker
 
     def predict(
         self,
@@ -89,7 +104,7 @@ class TrainedModel:
         if known not in ("mark", "hide"):
             raise InputError(f"known is '{known}'; expected mark or hide")
         query = Query.parse(self.graph, *map(_as_name, (head, relation, tail)))
-        answers = predict(self.module, query, k, hide_known=known == "hide")
+        answers = predict(self.ranker, query, k, hide_known=known == "hide")
         return [Prediction(**row) for row in answer_rows(self.graph, query, answers)]
 
     @torch.no_grad()
@@ -111,7 +126,7 @@ class TrainedModel:
             InputError: there are no triples, or a name is unknown.
         """
         chosen = self.graph.split(split) if triples is None else self._ids(triples).cpu()
-        metrics, _ = rank_queries(self.module, chosen)
+        metrics, _ = rank_queries(self.ranker, chosen)
         return metrics
 
     @torch.no_grad()
@@ -136,7 +151,7 @@ class TrainedModel:
             raise InputError(f"{wrong} is no triple; expected (head, relation, tail)")
         names = (self.graph.entities, self.graph.relations, self.graph.entities)
         ids = [[_find(vocabulary, part) for vocabulary, part in zip(names, row, strict=True)] for row in rows]
-        return torch.tensor(ids, device=self.module.device)
+        return torch.tensor(ids, device=self.ranker.device)
 
 
 @dataclass(frozen=True)
@@ -169,7 +184,7 @@ def load(
     dataset: Mapping[str, Any] | None = None,
     trust: Collection[str] = (),
 ) -> TrainedModel:
-    """The trained model of a run's folder or of a checkpoint file, with its graph.
+    """The trained model of a run's or a blend's folder or of a checkpoint file, with its graph.
 
     Args:
         run: of the run, wherever it lies now.
@@ -180,7 +195,32 @@ def load(
     Raises:
         InputError: there is no readable checkpoint, its graph is not there or another, or it names foreign code.
     """
-    return TrainedModel(load_module(Path(run).expanduser(), choose_device(device), dataset, trust))
+    return TrainedModel(load_ranker(Path(run).expanduser(), choose_device(device), dataset, trust))
+
+
+def blend(
+    runs: Sequence[str | Path],
+    folder: str | Path,
+    weights: Sequence[float] | None = None,
+    device: str = "auto",
+    trust: Collection[str] = (),
+) -> Run:
+    """Let several trained models of one graph answer together, and store that as a run; see `Blend`.
+
+    Args:
+        runs: folders or checkpoint files.
+        folder: of the blend.
+        weights: one per run; by default those of the best MRR on validation.
+        device: ``auto``, or the name of a torch device.
+        trust: see `load`.
+
+    Raises:
+        InputError: the runs are of different graphs, there is no validation split, or the folder is taken.
+    """
+    folder = Path(folder).expanduser()
+    paths = [Path(run).expanduser() for run in runs]
+    result, _ = blend_runs(paths, folder, weights, device=choose_device(device), trusted=trust)
+    return Run(folder, result)
 
 
 def load_graph(
@@ -237,8 +277,8 @@ def train(
                 config.dataset = {"name": graph.name}
                 config.content = fingerprint(graph)
         check_settings(config)
-        result = run(config, graph if isinstance(graph, KnowledgeGraph) else None)
-        return Run(Path(config.run_dir), result)
+        folder = Path(config.run_dir)  # now: it is named by the data, which may change while the run is at work
+        return Run(folder, run(config, graph if isinstance(graph, KnowledgeGraph) else None))
 
 
 def _as_name(part: Name | None) -> str | None:

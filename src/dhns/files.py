@@ -6,11 +6,14 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 PARTIAL = ".tmp"
 """Ends the names of files that are not complete yet."""
+LOCK = ".lock"
+"""The file by which the folder of a run is told from others, and held by one process at a time."""
 _BLOCK = 1 << 22  # bytes
 
 
@@ -32,6 +35,21 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         if error.errno is not None:
             error.filename = str(path)
         raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def link(source: Path, target: Path) -> None:
+    """A hard link, or a copy where there can be none; the target is whole or absent."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
+    temporary.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -62,9 +80,12 @@ def sha256(path: Path) -> str:
 
 
 def known_sha256(path: Path) -> str:
-    """`sha256`, computed once per process while size and time of change of the file stay."""
+    """`sha256`, computed once per process while size and times of change of the file stay.
+
+    The time of the last write alone would not tell: copies and archives bring the one of their source along.
+    """
     status = path.stat()
-    return _known(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
+    return _known(str(path), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 @functools.cache

@@ -9,6 +9,9 @@ from annotated_types import Ge, Gt, Le, Lt
 LARGEST = 2**31 - 1
 """Of sizes and counts: no machine holds more, and torch overflows far above."""
 
+LARGEST_FLOAT = 3.4028234663852886e38
+"""Of real numbers: models compute in single precision."""
+
 Count = Annotated[int, Ge(1), Le(LARGEST)]
 Whole = Annotated[int, Ge(0), Le(LARGEST)]
 Seed = Annotated[int, Ge(0), Lt(2**63)]

@@ -123,8 +123,8 @@ def test_a_turn_has_its_steps():
         (["model=complex_n3", "dataset.modalities.textual=null"], "epochs", None, 1.0),
         (
             [
-                *("model=dhns", "diffheg=reference", "dataset.modalities.textual=textual.npy"),
-                *("+dataset.modalities.visual=visual.npy", "diffheg.generator.schedule.steps=8"),
+                *("model=dhns", "generator=reference", "dataset.modalities.textual=textual.npy"),
+                *("+dataset.modalities.visual=visual.npy", "generator.model.schedule.steps=8"),
             ],
             "steps",
             1,

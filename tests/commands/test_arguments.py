@@ -170,7 +170,7 @@ def test_every_argument_that_is_a_text_is_taken_as_one(key):
 def test_every_setting_of_a_command_itself_says_what_it_holds(root):
     own = OmegaConf.to_container(OmegaConf.load(conf_dir() / f"{root}.yaml"), resolve=False)
     plain = {key for key, value in own.items() if not isinstance(value, dict | list)}
-    assert plain - OWN.keys() <= {"cell", "datasets", "rows"}, "lists, which are null by default"
+    assert plain - OWN.keys() <= {"datasets", "rows"}, "lists, which are null by default"
 
 
 # --- flags, and the whole way --------------------------------------------------------------------------------------

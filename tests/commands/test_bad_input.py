@@ -135,7 +135,7 @@ SETTINGS = {
     "trainer.check_val_every_n_epoch=5": "trainer.max_epochs is 2, and the first validation comes after epoch 5",
     "trainer.accelerator=abacus": "'abacus'",
     "trainer.devices=2": "trainer.devices asks for 2 devices on 1 machine(s); add trainer=ddp",
-    "diffheg.loss.joint_scoring=sum": "diffheg.loss.joint_scoring is 'sum'; expected mean_score, fused, separate",
+    "generator.loss.joint_scoring=sum": "generator.loss.joint_scoring is 'sum'; expected mean_score, fused, separate",
 }
 
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import csv
+import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 
@@ -500,3 +502,24 @@ def test_data_of_the_embedded_graph_from_any_folder(tmp_path):
 def test_data_needs_an_action(tmp_path):
     assert "dhns data stats" in refused(tmp_path, "data")
     assert "there is no 'dhns data status'" in refused(tmp_path, "data", "status")
+
+
+# --- blend ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_blend_is_used_like_a_run(trained, tmp_path):
+    folder = tmp_path / "work"
+    shutil.copytree(trained[0], folder)
+    printed = succeed(folder, "blend", "members=[run,run]", "out=blend", "device=cpu")
+    shutil.rmtree(folder / "run")
+    shutil.move(folder / "blend", folder / "moved")
+    result = json.loads((folder / "moved" / "result.json").read_text())
+    assert result["weights"] == [0.5, 0.5], "of equally good weights the most even"
+    again = cells(succeed(folder, "evaluate", "checkpoint=moved", "device=cpu"))
+    assert again.items() <= cells(printed).items()
+    assert "all" in again
+    asked = ("checkpoint=moved", "device=cpu", "k=3")
+    assert "Entity" in succeed(folder, "predict", *asked, "head=Entity 1", "relation=next")
+    assert "next" in succeed(folder, "predict", *asked, "head=Entity 1", "tail=Entity 2")
+    assert "dhns + dhns" in succeed(folder, "compare", "runs=moved")
+    assert "holds a result already" in refused(folder, "blend", "members=[moved,moved]", "out=moved")

@@ -39,6 +39,7 @@ def test_runs_of_today_have_intervals_and_differences(place):
     assert (complex_n3["negatives"], complex_n3["slices"][0]["queries"]) == ("all", 6)
     apart = complex_n3["slices"][0]["value"] - rotate["slices"][0]["value"]
     assert complex_n3["slices"][0]["difference"]["value"] == pytest.approx(apart)
+    assert "relation kind of" in printed
     assert "note: the queries of mine are about too few entities for an interval" in printed
 
 
@@ -79,7 +80,7 @@ REFUSED = {
     "metric=mr": "metric is 'mr'; expected mrr, hits@1, hits@3, hits@10",
     "by=entity": "by is 'entity'; expected relation, popularity, side",
     "level=95": "level is 95; below 1 is needed",
-    "out=table.txt": "out is 'table.txt'; expected a file that ends in .csv or .json",
+    "out=table.txt": "out=table.txt: the name must end in .json, .csv or .tsv, which says the format",
     "against=transe": "against=transe: no row with ranks goes by that name; there are rotate #",
     "split=valid": "has no valid metrics",
 }

@@ -97,37 +97,6 @@ def test_an_edited_class_from_outside_is_another_run(place, monkeypatch):
     assert succeed(place, *asked) != before
 
 
-def test_so_is_one_whose_package_was_edited(place, monkeypatch):
-    package = place / "outside_package"
-    (package / "deep").mkdir(parents=True)
-    files = {
-        "__init__.py": "",
-        "scorer.py": "from . import formulas\nfrom .deep.more import Base\n\n\nclass Mine(Base):\n    pass\n",
-        "formulas.py": "import outside_package.scorer\n",
-        "deep/__init__.py": "",
-        "deep/more.py": "from dhns.scorers.rotate import RotatE as Base\n",
-        "other.py": "",
-    }
-    for name, text in files.items():
-        (package / name).write_text(text)
-    monkeypatch.syspath_prepend(place)
-    asked = (
-        *ROTATE,
-        "dataset.folder=graph",
-        "scorer._target_=outside_package.scorer.Mine",
-        "--cfg",
-        "job",
-        "--resolve",
-    )
-    folders = []
-    for edited in ("other.py", "formulas.py", "deep/more.py", "scorer.py"):
-        folders.append(succeed(place, *asked, "-p", "run_dir"))
-        (package / edited).write_text(files[edited] + "\n# another formula\n")
-    folders.append(succeed(place, *asked, "-p", "run_dir"))
-    assert folders[0] == folders[1], "nothing of the class is in other.py"
-    assert len(set(folders)) == 4
-
-
 def test_what_a_run_goes_on_from_is_part_of_it(place):
     command = (*ROTATE, "dataset.folder=graph")
     succeed(place, *command, "run_dir=one")

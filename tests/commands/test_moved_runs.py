@@ -149,7 +149,7 @@ def test_going_on_is_refused_where_it_would_be_another_run(place):
 
 def test_training_starts_from_the_weights_of_a_run(place):
     succeed(place, *TRAIN, "run_dir=first")
-    still = ("optimization.optimizer.lr=1e-30", "diffheg.optimization.optimizer.lr=1e-30", "trainer.max_epochs=1")
+    still = ("optimization.optimizer.lr=1e-30", "generator.optimization.optimizer.lr=1e-30", "trainer.max_epochs=1")
     succeed(place, *TRAIN, *still, "run_dir=second", "init_from=first")
     first, second = (json.loads((place / run / "result.json").read_text()) for run in ("first", "second"))
     assert second["metrics"] == first["metrics"], "such a learning rate leaves the weights as they were"

@@ -23,8 +23,8 @@ def cells(place):
 def folder_of(place, row):
     """The run folder of a row, from the command that a cluster would be given."""
     printed = succeed(place, *TABLE, f"rows=[{row}]", "print_jobs=true", DHNS_OUTPUTS="outputs")
-    assert f"dhns train --multirun experiment=table2/world_flags/{row} " in printed
-    settings = (f"experiment=table2/world_flags/{row}", "budget=smoke", "protocol=clean")
+    assert f"dhns train --multirun experiment=tuned model={row} dataset=world_flags " in printed
+    settings = ("experiment=tuned", "dataset=world_flags", f"model={row}", "budget=smoke", "protocol=clean")
     shown = succeed(place, "train", *settings, "--cfg", "job", "--resolve", "--package", "run_dir")
     return place / shown.strip().splitlines()[-1]
 
@@ -45,7 +45,7 @@ def test_a_table_of_two_rows_one_of_which_fails_at_first(tmp_path):
     assert (tmp_path / "outputs" / found["TransE", "mrr"]["runs"]) == path.parent
     assert found["RotatE", "mrr"]["mean"] == ""
     assert "last.ckpt" in found["RotatE", "mrr"]["notes"]
-    assert result["config"]["cell"]["row"] == "TransE"
+    assert result["system"] == "transe"
     assert "CUT SHORT (budget: smoke)" in (tmp_path / "outputs" / "table2" / "table.md").read_text(encoding="utf-8")
 
     broken.unlink()
@@ -95,7 +95,7 @@ BAD = {
     "budget=long": "budget is 'long'; expected smoke, short, full",
     "protocol=dirty": "Could not find 'protocol/dirty'",
     "rows=[transee]": "did you mean transe?",
-    'overrides=["scorer.dimm=3"]': "experiment=table2/world_flags/transe cannot be composed",
+    'overrides=["scorer.dimm=3"]': "TransE (dataset=world_flags model=transe) cannot be composed",
 }
 
 

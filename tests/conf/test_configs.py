@@ -30,12 +30,13 @@ PACKAGES = {
     "source": "sources",
     "protocol": "graph",
     "missing": "graph",
+    "features": "graph",
     "optimization": "optim",
     "acceleration": "training",
     "trainer": "training",
-    "diffheg.generator": "generators",
-    "diffheg.loss": "generators",
-    "diffheg.optimization": "optim",
+    "generator.model": "generators",
+    "generator.loss": "generators",
+    "generator.optimization": "optim",
     "image_encoder": "features",
     "text_encoder": "features",
     "logger": "tracking",
@@ -101,7 +102,13 @@ def misfits(key, node):
 
 CHOICES = [
     *((root, None, None) for root in ROOTS),
-    *((root, group, option) for root in ROOTS for group in groups_of(root) for option in options(group)),
+    *(
+        (root, group, option)
+        for root in ROOTS
+        for group in groups_of(root)
+        for option in options(group)
+        if "/" not in option
+    ),
 ]
 
 
@@ -148,8 +155,8 @@ def test_unknown_keys_are_refused(override):
 ADDED = {
     "+scorer.dimm=3": "scorer.dimm is no setting of RotatE; did you mean scorer.dim?",
     "+trainer.max_epoch=3": "trainer.max_epoch is no setting of Trainer; did you mean trainer.max_epochs?",
-    "diffheg.levels=[{time: 0.5, weigth: 1}]": r"diffheg.levels\[0\].weigth is no .* diffheg.levels\[0\].weight?",
-    "diffheg.levels=[]": "diffheg.levels is empty",
+    "generator.levels=[{time: 0.5, weigth: 1}]": r"generator.levels\[0\].weigth is no .* generator.levels\[0\].weight?",
+    "generator.levels=[]": "generator.levels is empty",
     "scorer._target_=dhns.scorers.rotate.Rotate": "scorer._target_ .* cannot be imported",
     "scorer.dim=many": "scorer.dim is 'many'; expected an integer",
     "scorer.dim=1.5": "scorer.dim is 1.5; expected an integer",
@@ -161,25 +168,25 @@ ADDED = {
     "data.batch_size=x": "data.batch_size is 'x'",
     "loss.temperature=hot": "loss.temperature is 'hot'; expected a number, null",
     "trainer.precision=bogus": "trainer.precision is 'bogus'; expected .*bf16-mixed",
-    "diffheg.loss.joint_scoring=bogus": "joint_scoring is 'bogus'; expected mean_score, fused, separate",
-    "diffheg.generator.prediction=bogus": "prediction is 'bogus'; expected noise, velocity",
-    "diffheg.generator.schedule.kind=bogus": "schedule.kind is 'bogus'; expected ",
+    "generator.loss.joint_scoring=bogus": "joint_scoring is 'bogus'; expected mean_score, fused, separate",
+    "generator.model.prediction=bogus": "prediction is 'bogus'; expected noise, velocity",
+    "generator.model.schedule.kind=bogus": "schedule.kind is 'bogus'; expected ",
     "missing=random missing.strategy=bogus": "missing.strategy is 'bogus'; expected random, low_degree, high_degree",
     "encoder.absent=bogus": "encoder.absent is 'bogus'; expected mask, zero, mean, learned",
     "encoder.fusion=bogus": "encoder.fusion is 'bogus'; expected ",
     "scorer=transe scorer.condition_sign=bogus": "condition_sign is 'bogus'; expected ",
     "negatives=uniform negatives.sides=bogus": "negatives.sides is 'bogus'; expected ",
     "protocol.select=bogus": "protocol.select is 'bogus'; expected best_valid, last_epoch",
-    "diffheg=none ablation=no_hal": "ablation=no_hal changes a generator, and diffheg=none has none",
-    "diffheg=paper ablation=no_diffheg": "ablation=no_diffheg chooses diffheg itself, but diffheg=paper is given",
-    "diffheg=paper ablation=gaussian": "ablation=gaussian chooses diffheg itself, but diffheg=paper is given",
-    "diffheg=gaussian ablation=no_mmc": "diffheg.generator.multimodal is no setting of GaussianNegatives",
+    "generator=none ablation=no_hal": "ablation=no_hal changes a generator, and generator=none has none",
+    "generator=paper ablation=no_diffheg": "ablation=no_diffheg chooses the generator itself, but generator=paper is",
+    "generator=paper ablation=gaussian": "ablation=gaussian chooses the generator itself, but generator=paper is given",
+    "generator=gaussian ablation=no_mmc": "generator.model.multimodal is no setting of GaussianNegatives",
 }
 
 
 @pytest.mark.parametrize(("overrides", "message"), ADDED.items(), ids=ADDED)
 def test_settings_that_fit_nothing_are_refused(overrides, message):
-    parts = [overrides] if overrides.startswith("diffheg.levels") else overrides.split()
+    parts = [overrides] if overrides.startswith("generator.levels") else overrides.split()
     with pytest.raises(InputError, match=message):
         check_settings(composed("train", *parts))
 
@@ -194,8 +201,8 @@ def test_values_of_every_admitted_kind_pass(override):
 
 CLASHES = {
     *(("none", name) for name in options("ablation") if name not in ("none", "no_diffheg", "gaussian")),
-    *((name, "no_diffheg") for name in options("diffheg") if name != "none"),
-    *((name, "gaussian") for name in options("diffheg") if name not in ("none", "gaussian")),
+    *((name, "no_diffheg") for name in options("generator") if name != "none"),
+    *((name, "gaussian") for name in options("generator") if name not in ("none", "gaussian")),
     ("gaussian", "no_mmc"),
     ("gaussian", "single_level"),
     ("adversarial", "no_mmc"),
@@ -204,10 +211,10 @@ CLASHES = {
 
 
 @pytest.mark.parametrize("ablation", options("ablation"))
-@pytest.mark.parametrize("diffheg", options("diffheg"))
-def test_every_combination_makes_a_module_or_is_refused(toy_graph, diffheg, ablation):
-    config = composed("train", "scorer.dim=8", f"diffheg={diffheg}", f"ablation={ablation}").copy()
-    if (diffheg, ablation) in CLASHES:
+@pytest.mark.parametrize("generator", options("generator"))
+def test_every_combination_makes_a_module_or_is_refused(toy_graph, generator, ablation):
+    config = composed("train", "scorer.dim=8", f"generator={generator}", f"ablation={ablation}").copy()
+    if (generator, ablation) in CLASHES:
         with pytest.raises(InputError):
             check_settings(config)
         return
@@ -215,7 +222,7 @@ def test_every_combination_makes_a_module_or_is_refused(toy_graph, diffheg, abla
         config.scorer = composed("train", f"scorer={scorer}", "scorer.dim=8").scorer
         check_settings(config)
         module = build_module(OmegaConf.to_container(config, resolve=False), toy_graph)
-        assert (module.generator is None) == (diffheg == "none")
+        assert (module.generator is None) == (generator == "none")
         assert type(module.model.scorer) is get_object(config.scorer._target_)
 
 
@@ -225,7 +232,7 @@ def test_every_model_makes_a_module(toy_graph, model):
     module = build_module(OmegaConf.to_container(config, resolve=False), toy_graph)
     assert config.system == model
     assert type(module.model.scorer) is get_object(config.scorer._target_)
-    assert (module.generator is None) == (not config.diffheg)
+    assert (module.generator is None) == (not config.generator)
 
 
 def test_a_chosen_scorer_survives_the_model():
@@ -238,8 +245,8 @@ def own_leaves(group, option):
     return {key: value for key, value in leaves(content).items() if not key.startswith("defaults")}
 
 
-CELLS = [name for name in options("experiment") if name.startswith("table")]
-OTHERS = [name for name in options("experiment") if "/" not in name]
+OTHERS = [name for name in options("experiment") if "/" not in name and name != "tuned"]
+TUNED = [name.removeprefix("tuned/") for name in options("experiment") if name.count("/") == 3]
 
 
 @pytest.mark.parametrize("model", ["dhns", "rotate"])
@@ -250,45 +257,70 @@ def test_experiments_have_the_last_word(experiment, model):
     assert {key: found[key] for key in said} == said
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_cells_have_the_last_word_over_the_model_that_they_choose(cell):
-    found, said = settings(f"experiment={cell}"), own_leaves("experiment", cell)
-    assert {key: found[key] for key in said} == said
+def test_every_tuned_setting_has_the_last_word():
+    """Over the model, the sampler and so on that it is for, but for what is more special."""
+    errors = []
+    for name in TUNED:
+        dataset, group, choice = name.split("/")
+        others = () if group == "model" else ("model=rotate",)
+        found = settings("experiment=tuned", f"dataset={dataset}", *others, f"{group}={choice}")
+        for key, said in own_leaves("experiment/tuned", name).items():
+            if found[key] != said:
+                errors.append(f"{name}: {key} is {found[key]}, not {said}")
+    assert len(TUNED) > 30
+    assert not errors
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_cells_are_rows_of_their_table(cell):
-    folder, dataset, row = cell.split("/")
-    table = OmegaConf.load(conf_dir() / "table" / f"{folder.removeprefix('table')}.yaml")
-    assert row in [name for rows in table.groups.values() for name in rows]
-    content = composed("train", f"experiment={cell}")
-    assert content.dataset == composed("train", f"dataset={dataset}").dataset
-    assert content.cell.row
-    assert set(content.cell.published or ()) <= set(table.metrics)
+@pytest.mark.parametrize("overrides", [("dataset=tsv",), ("dataset=mkg_w", "loss=margin_ranking")])
+def test_what_is_not_tuned_is_refused(overrides):
+    with pytest.raises((InputError, HydraException), match=r"data\.batch_size is null|mkg_y/loss/margin_ranking"):
+        check_settings(composed("train", "experiment=tuned", *overrides))
+
+
+def table(number):
+    return composed("reproduce", f"table='{number}'").table
+
+
+def test_every_cell_composes_and_is_what_its_table_says():
+    """Those on the embedded graph and on MKG-W are composed where stored tables are compared with them."""
+    assert OmegaConf.load(conf_dir() / "experiment/tuned/mkg_w.yaml") == {"defaults": ["/experiment/tuned/mkg_y"]}
+    errors = []
+    for number in options("table"):
+        rows = {name: row for group in table(number).groups.values() for name, row in group.items()}
+        for dataset in {"db15k", "mkg_y"} & set(table(number).datasets):
+            for name, row in rows.items():
+                config = composed("train", "experiment=tuned", f"dataset={dataset}", *row.train)
+                chosen = dict(argument.split("=") for argument in row.train)
+                found = {"model": config.system, "ablation": config.ablated}
+                wrong = {key for key in found.keys() & chosen.keys() if found[key] != chosen[key]}
+                if wrong or config.dataset != composed("train", f"dataset={dataset}").dataset:
+                    errors.append(f"table {number}, {dataset}, {name}: {wrong}")
+                check_settings(config)
+    assert not errors
 
 
 @pytest.mark.parametrize("number", options("table"))
-def test_tables_name_each_row_once_and_data_sets_that_there_are(number):
-    table = OmegaConf.load(conf_dir() / "table" / f"{number}.yaml")
-    rows = [row for group in table.groups.values() for row in group]
-    assert str(table.number) == number
-    assert len(set(rows)) == len(rows)
-    assert set(table.datasets) <= set(options("dataset"))
-    assert set(table.metrics) <= METRIC_NAMES.keys()
-
-
-@pytest.mark.parametrize("number", options("table"))
-def test_every_row_has_a_file_on_every_data_set_of_its_table(number):
-    table = OmegaConf.load(conf_dir() / "table" / f"{number}.yaml")
-    there = {cell.split("/")[1] for cell in CELLS if cell.startswith(f"table{number}/")}
-    datasets = {*table.datasets, *there}  # those of the paper, and those that we add
-    rows = [row for group in table.groups.values() for row in group]
-    assert {f"table{number}/{dataset}/{row}" for dataset in datasets for row in rows} <= set(CELLS)
+def test_tables_are_sound(number):
+    content = table(number)
+    names = [name for group in content.groups.values() for name in group]
+    labels = [(group, row.label) for group, rows in content.groups.items() for row in rows.values()]
+    assert str(content.number) == number
+    assert len(set(names)) == len(names)
+    assert len(set(labels)) == len(labels)
+    assert set(content.datasets) <= set(content.published) <= set(options("dataset"))
+    assert set(content.metrics) <= METRIC_NAMES.keys()
+    for rows in content.published.values():
+        assert set(rows) <= set(names)
+        for printed in rows.values():
+            assert len(printed) == len(content.metrics)
+            assert all(number is None or 0 < number < 100 for number in printed)
 
 
 @pytest.mark.parametrize(("epochs", "validations", "interval"), [(100, 20, 5), (30, 5, 6), (31, 5, 6), (2, 20, 1)])
 def test_validations_are_spread_over_the_epochs(epochs, validations, interval):
-    config = composed("train", f"epochs.short={epochs}", f"validations.short={validations}", "budget=short")
+    config = composed(
+        "train", f"budgets.short.epochs={epochs}", f"budgets.short.validations={validations}", "budget=short"
+    )
     assert (config.trainer.max_epochs, config.trainer.check_val_every_n_epoch) == (epochs, interval)
 
 
@@ -332,13 +364,13 @@ def test_ablations_change_what_they_say_and_nothing_else(ablation):
     assert found["ablated"] == ablation
 
 
-@pytest.mark.parametrize(("ablation", "diffheg"), [("no_diffheg", "none"), ("gaussian", "gaussian")])
-def test_ablations_that_choose_a_generator(ablation, diffheg):
-    chosen, direct = settings(f"ablation={ablation}"), settings(f"diffheg={diffheg}")
+@pytest.mark.parametrize(("ablation", "generator"), [("no_diffheg", "none"), ("gaussian", "gaussian")])
+def test_ablations_that_choose_a_generator(ablation, generator):
+    chosen, direct = settings(f"ablation={ablation}"), settings(f"generator={generator}")
     assert chosen.pop("ablated") == ablation
     assert direct.pop("ablated") == "full"
     assert chosen == direct
-    assert all(key == "ablated" or key.startswith("diffheg") for key in differing(f"ablation={ablation}"))
+    assert all(key == "ablated" or key.startswith("generator") for key in differing(f"ablation={ablation}"))
 
 
 def test_no_ablation_is_the_default():
@@ -346,22 +378,22 @@ def test_no_ablation_is_the_default():
 
 
 def test_the_gaussian_control_differs_from_the_default_by_its_generator_alone():
-    default, control = composed("train").diffheg, composed("train", "diffheg=gaussian").diffheg
-    for key in ("weight", "levels", "loss", "generator.rows"):
+    default, control = composed("train").generator, composed("train", "generator=gaussian").generator
+    for key in ("weight", "levels", "loss", "model.rows"):
         assert OmegaConf.select(control, key) == OmegaConf.select(default, key), key
-    assert set(control) == {"name", "weight", "levels", "loss", "generator"}
+    assert set(control) == {"name", "weight", "levels", "loss", "model"}
 
 
 def test_level_times_of_ablations_are_those_of_the_default():
-    times = [level["time"] for level in settings()["diffheg.levels"]]
-    assert [level["time"] for level in own_leaves("ablation", "no_ntat")["diffheg.levels"]] == times
+    times = [level["time"] for level in settings()["generator.levels"]]
+    assert [level["time"] for level in own_leaves("ablation", "no_ntat")["generator.levels"]] == times
     for ablation in ("no_mhld", "single_level"):
-        assert {level["time"] for level in own_leaves("ablation", ablation)["diffheg.levels"]} <= set(times)
+        assert {level["time"] for level in own_leaves("ablation", ablation)["generator.levels"]} <= set(times)
 
 
 def test_single_level_generates_as_many_negatives_as_the_full_method():
     single = settings("ablation=single_level")
-    assert single["diffheg.generator.copies"] * len(single["diffheg.levels"]) == len(settings()["diffheg.levels"])
+    assert single["generator.model.copies"] * len(single["generator.levels"]) == len(settings()["generator.levels"])
 
 
 @pytest.mark.parametrize("word", ["true", "false"])

@@ -25,9 +25,9 @@ REFUSED = {
     "seed=9223372036854775808": "below 9223372036854775808",
     "data.batch_size=-4": "data.batch_size is -4; at least 1",
     "data.valid_triples=0": "data.valid_triples is 0; at least 1",
-    "valid_triples.full=-1": "valid_triples.full is -1; at least 1",
-    "epochs.full=0": "epochs.full is 0; at least 1",
-    "validations.full=0": "validations.full is 0; at least 1",
+    "budgets.full.valid_triples=-1": "budgets.full.valid_triples is -1; at least 1",
+    "budgets.full.epochs=0": "budgets.full.epochs is 0; at least 1",
+    "budgets.full.validations=0": "budgets.full.validations is 0; at least 1",
     "stopping.patience=0": "stopping.patience is 0; at least 1",
     "stopping.patience=-1": "stopping.patience is -1; at least 1",
     "scorer.dim=null": "scorer.dim is null; expected an integer",
@@ -47,17 +47,17 @@ REFUSED = {
     "optimization.clip_norm=0": "optimization.clip_norm is 0; above 0",
     "+optimization.sparse=maybe": "optimization.sparse is 'maybe'; expected true or false",
     "optimization.scheduler={a: 1}": "optimization does not work: ",
-    "diffheg.weight=-1": "diffheg.weight is -1; at least 0",
-    "diffheg.weight=null": "diffheg.weight is null; expected a number",
-    "diffheg.levels=3": "diffheg.levels is 3; expected a list",
-    "diffheg.levels=[3]": r"diffheg.levels\[0\] is 3; expected a mapping",
-    "diffheg.levels=[{time: 2}]": r"diffheg.levels\[0\].time is 2; at most 1",
-    "diffheg.loss=null": "diffheg.loss has no _target_",
-    "diffheg.generator.rows=0": "diffheg.generator.rows is 0; at least 1",
-    "diffheg.generator.copies=0": "diffheg.generator.copies is 0; at least 1",
-    "diffheg.generator.schedule.steps=0": "diffheg.generator.schedule.steps is 0; at least 1",
-    "diffheg.generator.denoiser.activation=tanh": "activation is 'tanh'; expected relu, silu",
-    "diffheg.optimization.optimizer.lr=-1": "diffheg.optimization.optimizer.lr is -1; above 0",
+    "generator.weight=-1": "generator.weight is -1; at least 0",
+    "generator.weight=null": "generator.weight is null; expected a number",
+    "generator.levels=3": "generator.levels is 3; expected a list",
+    "generator.levels=[3]": r"generator.levels\[0\] is 3; expected a mapping",
+    "generator.levels=[{time: 2}]": r"generator.levels\[0\].time is 2; at most 1",
+    "generator.loss=null": "generator.loss has no _target_",
+    "generator.model.rows=0": "generator.model.rows is 0; at least 1",
+    "generator.model.copies=0": "generator.model.copies is 0; at least 1",
+    "generator.model.schedule.steps=0": "generator.model.schedule.steps is 0; at least 1",
+    "generator.model.denoiser.activation=tanh": "activation is 'tanh'; expected relu, silu",
+    "generator.optimization.optimizer.lr=-1": "generator.optimization.optimizer.lr is -1; above 0",
     "protocol.carve_fraction=1": "protocol.carve_fraction is 1; below 1",
     "encoder.modalities=visual": "encoder.modalities is 'visual'; expected a list",
     "encoder.modalities=[1]": r"encoder.modalities\[0\] is 1; expected a text",
@@ -105,7 +105,9 @@ UNKNOWN = {
     "+data.batch=1": "data.batch is no setting of dhns train; did you mean data.batch_size",
     "+stopping.patients=1": "stopping.patients is no setting of dhns train; did you mean stopping.patience",
     "+paths.output=x": "paths.output is no setting of dhns train; did you mean paths.outputs",
-    "+diffheg.weights=1": "diffheg.weights is no setting of dhns train; did you mean diffheg.weight",
+    "+epochs={full: 3}": "epochs is no setting of dhns train; it is called budgets.NAME.epochs now",
+    "+diffheg.weight=1": "diffheg is no setting of dhns train; it is called generator now",
+    "+generator.weights=1": "generator.weights is no setting of dhns train; did you mean generator.weight",
     "+experiment.x=1": "experiment is no setting of dhns train",
     "data=3": "data is 3; set what is in it: batch_size, valid_triples",
 }
@@ -117,9 +119,7 @@ def test_keys_that_nothing_reads(override, message):
         require_known(composed(override), "train")
 
 
-@pytest.mark.parametrize(
-    "override", ["+dataset.modalities.audio=a.npy", "+trainer.profiler=simple", "cell={row: x}", "seed=3"]
-)
+@pytest.mark.parametrize("override", ["+dataset.modalities.audio=a.npy", "+trainer.profiler=simple", "seed=3"])
 def test_keys_that_something_reads(override):
     require_known(composed(override), "train")
 
@@ -169,7 +169,13 @@ def test_numbers_that_are_none_are_found_anywhere():
     for value in ({"a": [1, {"b": float("nan")}]}, [float("inf")], float("-inf")):
         with pytest.raises(InputError, match="expected a finite number"):
             check_leaves("x", value)
-    check_leaves("x", {"a": [1, {"b": 1e300}], "c": "nan"})
+    check_leaves("x", {"a": [1, {"b": 1e38}], "c": "nan"})
+
+
+@pytest.mark.parametrize("value", [1e39, -1e300, 10**400])
+def test_numbers_beyond_single_precision_are_found_anywhere(value):
+    with pytest.raises(InputError, match=r"x\.a\[0\] is -?1.*; at most 3.4e\+38 is a number for a model"):
+        check_leaves("x", {"a": [value]})
 
 
 def configurable():

@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from hydra.utils import get_object
 
 POINTS = {
+    "data read": "dhns.training.experiment.load_graph",
     "training step": "dhns.training.module.LinkPredictionModule.training_step",
     "backward": "torch.Tensor.backward",
     "optimizer step": "pytorch_lightning.core.optimizer.LightningOptimizer.step",
@@ -165,3 +167,28 @@ class LargestFile:
     def install(self):
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL if self.deadly else signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (self.size, self.size))
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """Something else happens on the machine at the ``call``-th call (from 0)."""
+
+    point: str
+    call: int
+    happens: Callable[..., object]
+    arguments: tuple[object, ...] = ()
+
+    def install(self):
+        calls = 0
+
+        def make(original):
+            def interrupted(*arguments, **options):
+                nonlocal calls
+                calls += 1
+                if calls == self.call + 1:
+                    self.happens(*self.arguments)
+                return original(*arguments, **options)
+
+            return interrupted
+
+        replace(POINTS[self.point], make)

@@ -74,6 +74,7 @@ def _main(folder, output, arguments, faults, threads, environment):
     os.dup2(descriptor, 2)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, encoding="utf-8") for number in (1, 2))
     os.chdir(folder)
+    sys.path.insert(0, str(folder))  # as python -m does
     os.environ.update(environment)
     torch.set_num_threads(threads)
     for fault in faults:

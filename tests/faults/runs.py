@@ -7,12 +7,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from dhns.files import PARTIAL
+from dhns.files import LOCK, PARTIAL
 from dhns.results.ranks import FILE_NAME as RANKS
 from dhns.results.ranks import read_ranks
 from dhns.results.store import FILE_NAME, read_result
 from dhns.training.checkpoint import read_checkpoint
-from dhns.training.run_folder import LOCK
 from faults.program import start
 
 SMALL = (

@@ -11,6 +11,7 @@ from dhns.graph.fingerprint import fingerprint
 from dhns.graph.overlap import contamination, overlap
 from dhns.graph.protocol import Protocol, known_triples
 from dhns.graph.readers import read_openke
+from dhns.graph.triple_sets import is_in
 from dhns.resources import conf_dir, embedded_dir
 
 AS_PUBLISHED = Protocol("as_published", "published")
@@ -95,16 +96,18 @@ def leaking_graph(toy_graph):
     return replace(toy_graph, test=torch.cat([toy_graph.test, toy_graph.train[:5]]), valid=toy_graph.valid[:0])
 
 
+@pytest.mark.parametrize("carve", ["pair", "triple"])
 @pytest.mark.parametrize("seed", range(5))
-def test_what_is_carved_is_not_in_test(leaking_graph, seed):
-    prepared = replace(CLEAN, carve_seed=seed, carve_fraction=0.4).prepare(leaking_graph)
+def test_what_is_carved_is_not_in_test(leaking_graph, seed, carve):
+    prepared = replace(CLEAN, carve_seed=seed, carve_fraction=0.4, carve=carve).prepare(leaking_graph)
     assert contamination(prepared).is_hold_out
     CLEAN.check_selection(prepared)
 
 
-def test_a_repeated_triple_is_carved_once(toy_graph):
+@pytest.mark.parametrize("carve", ["pair", "triple"])
+def test_a_repeated_triple_is_carved_once(toy_graph, carve):
     doubled = replace(toy_graph, train=toy_graph.train.repeat(2, 1), valid=toy_graph.valid[:0])
-    prepared = CLEAN.prepare(doubled)
+    prepared = replace(CLEAN, carve=carve).prepare(doubled)
     assert contamination(prepared).is_hold_out
 
 
@@ -179,6 +182,7 @@ def test_ranking_filters_the_same_triples_under_both_protocols(dirty_graph):
         ("ties", "optimistic"),
         ("carve_fraction", 0.0),
         ("in_train_and_test", "drop"),
+        ("carve", "row"),
     ],
 )
 def test_bad_settings(key, value):
@@ -192,7 +196,8 @@ def test_shipped_protocols(name):
     described = json.loads(json.dumps(protocol.describe()))
     assert described["name"] == name
     assert described["select"] == "best_valid"
-    assert protocol == Protocol(name, {"as_published": "published", "clean": "carved_if_contaminated"}[name])
+    validation = {"as_published": "published", "clean": "carved_if_contaminated"}[name]
+    assert protocol == Protocol(name, validation, carve="triple")
 
 
 def test_db15k_is_refused_as_published_and_carved_when_clean(benchmarks):
@@ -205,6 +210,28 @@ def test_db15k_is_refused_as_published_and_carved_when_clean(benchmarks):
     prints = {name: value[:8] for name, value in fingerprint(clean).items()}
     assert (prints["train"], prints["valid"], prints["filter_only"]) == ("54144e7a", "32b28eae", "833c4785")
     assert len(known_triples(clean)) == 89197
+
+
+def linked(graph, split):
+    lesser, greater = graph.split(split)[:, [0, 2]].aminmax(dim=1)
+    return float(is_in(lesser * graph.num_entities + greater, graph.linked_pairs).double().mean())
+
+
+def test_db15k_carved_by_triple_is_linked_as_its_test_split_is(benchmarks):
+    graph = read_openke(benchmarks / "DB15K", "DB15K")
+    by_pair, by_triple = (
+        Protocol("clean", "carved_if_contaminated", carve=carve).prepare(graph) for carve in ("pair", "triple")
+    )
+    assert linked(by_pair, "valid") == 0
+    assert linked(by_pair, "test") == pytest.approx(0.277, abs=0.001)
+    assert linked(by_triple, "test") == pytest.approx(0.284, abs=0.001)
+    assert linked(by_triple, "valid") == pytest.approx(linked(by_triple, "test"), abs=0.01)
+    assert (len(by_triple.train), len(by_triple.valid), len(by_triple.filter_only)) == (79222 - 3961, 3961, 73)
+    assert contamination(by_triple).is_hold_out
+    assert torch.equal(by_triple.seen_entities, graph.seen_entities)
+    assert len(by_triple.train[:, 1].unique()) == len(graph.train[:, 1].unique())
+    prints = {name: value[:8] for name, value in fingerprint(by_triple).items()}
+    assert (prints["train"], prints["valid"]) == ("43b61a9f", "3ea111d4")
 
 
 @pytest.mark.parametrize("name", ["MKG-W", "MKG-Y"])

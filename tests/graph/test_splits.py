@@ -39,6 +39,36 @@ def test_split_keeps_support_and_pairs_together(seed, count):
     assert len(test) <= round(0.2 * len(triples))
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), count=st.integers(40, 300))
+def test_split_by_triple_keeps_support_and_repetitions_together(seed, count):
+    triples = random_triples(count, seed=seed)
+    triples = torch.cat([triples, triples[::7]])
+    train, valid, test = parts = split_keeping_support(triples, (0.1, 0.2), seed, together="triple")
+    assert sorted(torch.cat(parts).tolist()) == sorted(triples.tolist())
+    assert_supported(train, torch.cat([valid, test]))
+    rows = [set(map(tuple, part.tolist())) for part in parts]
+    assert sum(map(len, rows)) == len(set.union(*rows))
+
+
+def test_split_by_triple_parts_pairs_as_chance_does():
+    # entities so few that most pairs are linked more than once
+    triples = random_triples(2000, entities=30)
+    train, held_out = split_keeping_support(triples, (0.2,), seed=0, together="triple")
+    linked = [pair in pairs(train) for pair in (tuple(sorted((h, t))) for h, _, t in held_out.tolist())]
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(triples), generator=generator)
+    drawn, rest = triples[order[: len(held_out)]], triples[order[len(held_out) :]]
+    by_chance = [pair in pairs(rest) for pair in (tuple(sorted((h, t))) for h, _, t in drawn.tolist())]
+    assert sum(linked) / len(linked) == pytest.approx(sum(by_chance) / len(by_chance), abs=0.05)
+
+
+def test_split_by_triple_depends_on_the_seed_alone():
+    triples = torch.tensor([(i, 0, (i + step) % 8) for i in range(8) for step in (1, 2, 3)])
+    pinned = [[1, 0, 3], [3, 0, 5], [3, 0, 6], [6, 0, 0], [7, 0, 0]]
+    assert split_keeping_support(triples, (0.2,), seed=0, together="triple")[1].tolist() == pinned
+
+
 def test_shares_are_met_where_the_rules_allow():
     triples = random_triples(2000, entities=100)
     _, valid, test = split_keeping_support(triples, (0.05, 0.1), seed=3)

@@ -42,7 +42,7 @@ def test_a_device_without_exact_products_is_refused(monkeypatch):
     monkeypatch.setattr("torch._int_mm", lambda a, b: torch.full((len(a), b.shape[1]), 2**15 - 1))
     int8.supported.cache_clear()
     try:
-        with pytest.raises(InputError, match=r"cpu.*diffheg\.generator\.int8=false"):
+        with pytest.raises(InputError, match=r"cpu.*generator\.model\.int8=false"):
             Int8Linear(normal(4, 8))
     finally:
         int8.supported.cache_clear()

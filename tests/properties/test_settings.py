@@ -30,7 +30,7 @@ quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scop
 
 GROUPS = {
     group: sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
-    for group in ("model", "scorer", "encoder", "negatives", "loss", "regularizer", "diffheg", "ablation", "protocol")
+    for group in ("model", "scorer", "encoder", "negatives", "loss", "regularizer", "generator", "ablation", "protocol")
 }
 CHOICES = st.fixed_dictionaries({}, optional={group: st.sampled_from(names) for group, names in GROUPS.items()})
 NUMBERS = st.fixed_dictionaries(

@@ -41,7 +41,9 @@ def result(mrr, seed=0, config_hash="0000aaaa", **changes):
 
 
 def run(outputs, name, seed=0):
-    return Run(f"table2/toy/{name}", seed, ("budget=short",), Path(outputs) / name / f"seed-{seed}", "0000aaaa")
+    return Run(
+        ("dataset=toy", f"model={name}"), seed, ("budget=short",), Path(outputs) / name / f"seed-{seed}", "0000aaaa"
+    )
 
 
 def cell(outputs, name, group="Unimodal", published=None, seeds=(0,), dataset="Toy"):
@@ -57,7 +59,7 @@ def store(of, mrr, **changes):
 
 def training(of):
     """The command of the small program; its MRR is that of its name and seed."""
-    mrr = (len(of.experiment) + of.seed) / 100
+    mrr = (len(of.choices[-1]) + of.seed) / 100
     return [sys.executable, "-c", TRAINING, str(of.folder), str(mrr), json.dumps(result(mrr, of.seed))]
 
 
@@ -77,4 +79,5 @@ def settings(outputs, **changes):
     """What a table needs of conf/reproduce.yaml."""
     table = {"number": 2, "title": "Systems", "metrics": ["mrr", "hits@1"]}
     content = {"table": table, "protocol": {"name": "clean"}, "budget": "full", "seeds": [0]}
+    content |= {"against": "complex_n3", "level": 0.95}
     return OmegaConf.create(content | {"paths": {"outputs": str(outputs)}} | changes)

@@ -5,6 +5,7 @@ from hydra import compose, initialize_config_dir
 
 from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
+from dhns.experiments.reproduction.cells import table_cells
 from dhns.experiments.reproduction.datasets import chosen_features, obtain, read_datasets, told
 from dhns.graph.readers import OPENKE_FILES
 from dhns.resources import conf_dir
@@ -64,6 +65,23 @@ def test_a_choice_of_features_is_kept(settings, tmp_path):
     table = settings("datasets=[mkg_w]", "overrides=['features=label']")
     assert chosen_features(table, datasets := read_datasets(table)) == {}
     assert list(told(datasets, {})) == [f"MKG-W: features {LABEL}"]
+
+
+def test_a_control_leaves_the_choice_of_features_as_it_is(settings, tmp_path, monkeypatch):
+    put(tmp_path / "data" / "MKG-W", *OPENKE_FILES, LABEL, *OFFICIAL)
+    monkeypatch.setenv("DHNS_OUTPUTS", str(tmp_path))
+    controlled = settings("datasets=[mkg_w,world_flags]", "overrides=['scorer.dim=8','features=shuffled']")
+    features = chosen_features(controlled, read_datasets(controlled))
+    assert features == {"mkg_w": "[official,shuffled]"}
+    on_mkg_w, embedded = table_cells(controlled, features)
+    assert on_mkg_w.runs[0].settings == (
+        "features=[official,shuffled]", "protocol=clean", "budget=full", "scorer.dim=8",
+    )  # fmt: skip
+    assert embedded.runs[0].settings[-1] == "features=shuffled"
+    named = settings("datasets=[mkg_w]", "overrides=['features=[label,random]']")
+    assert chosen_features(named, read_datasets(named)) == {}
+    (cell,) = table_cells(named)
+    assert cell.runs[0].config_hash != on_mkg_w.runs[0].config_hash
 
 
 @pytest.mark.parametrize(("overrides", "named"), [("", LABEL), ("'features=official'", ", ".join(OFFICIAL[::-1]))])

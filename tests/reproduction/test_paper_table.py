@@ -147,6 +147,25 @@ def test_a_row_may_leave_a_modality_out(tmp_path):
     assert only_section(tmp_path, table).facts["features"] == "textual text.safetensors #efefefef"
 
 
+def test_a_control_has_features_of_its_own_and_says_so(tmp_path):
+    modalities, note = {"textual": "text.safetensors"}, "textual features permuted among the 9 entities that have them"
+    control = {
+        "fingerprints": {"train": "ab" * 32, "test": "cd" * 32, "modality/textual": "12" * 32},
+        "config": {"dataset": {"modalities": modalities}, "features": {"kind": "shuffled", "seed": 0}},
+        "protocol": {"name": "clean", "notes": [note]},
+    }
+    table = [fill(cell(tmp_path, "a"), 0.1), fill(cell(tmp_path, "b"), 0.2, **control)]
+    section = only_section(tmp_path, table)
+    told = "textual text.safetensors #efefefef, textual (shuffled, seed 0) text.safetensors #12121212"
+    assert section.facts["features"] == told
+    assert "protocol notes" not in section.facts
+    assert (row(section, "a").notes, row(section, "b").notes) == ((), (note,))
+    control["fingerprints"] = control["fingerprints"] | {"modality/textual": "34" * 32}
+    table.append(fill(cell(tmp_path, "c"), 0.2, **control))
+    with pytest.raises(InputError, match=r"b/seed-0 has 12121212, .*c/seed-0 34343434"):
+        paper_table(settings(tmp_path), table)
+
+
 @pytest.mark.parametrize("changes", [{"config_hash": "ffffffff"}, {"seed": 7}])
 def test_results_of_other_settings_are_refused(tmp_path, changes):
     table = [fill(cell(tmp_path, "a"), 0.1, **changes)]

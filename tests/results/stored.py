@@ -54,9 +54,9 @@ def result(test, *overrides, seed=0, dataset="Toy", prints=(), **changes):
     } | changes
 
 
-def store(folder, queries, *overrides, **changes):
+def store(folder, queries, *overrides, relations=(), **changes):
     """A run's folder with its result and ranks; returns the result."""
     content = result(measured(queries), *overrides, **changes)
     write_json(folder / FILE_NAME, content)
-    write_ranks(folder / RANKS, {"test": queries})
+    write_ranks(folder / RANKS, {"test": queries}, relations)
     return content

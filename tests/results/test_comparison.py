@@ -10,13 +10,17 @@ import pytest
 from dhns.config.identity import BUDGET
 from dhns.errors import InputError
 from dhns.files import write_json
+from dhns.graph.fingerprint import key_fingerprint
+from dhns.graph.readers import read_openke
+from dhns.resources import embedded_dir
 from dhns.results.comparison import compare, notes
 from dhns.results.comparison_tables import comparison_table, estimates_table
 from dhns.results.estimates import slices
-from dhns.results.export import as_csv, as_json, require_format, write_comparison
+from dhns.results.export import COLUMNS, as_json, comparison_records, write_comparison
 from dhns.results.missing import by_missing
 from dhns.results.ranks import FILE_NAME as RANKS
 from dhns.results.ranks import write_ranks
+from dhns.results.records import require_kind
 from dhns.results.schema import require_usable
 from dhns.results.store import FILE_NAME, find_results
 from dhns.results.systems import data_sets
@@ -99,6 +103,28 @@ def test_slices_are_parts_of_the_table(place):
     assert list(filter(None, table.columns[0].cells)) == ["all", "tail", "head"]
     assert [row.end_section for row in table.rows] == [False, False, True] * 3
     assert "difference" not in [column.header for column in table.columns]
+
+
+def test_relations_go_by_the_names_that_any_run_keeps(place, queries):
+    assert [one.name for one in compared(place, by="relation")[0].slices[1:-1]] == [
+        "relation 0", "relation 1", "relation 2",
+    ]  # fmt: skip
+    store(place / "rotate" / "0", queries["rotate"][0], "model=rotate", relations=["next", "kind of", "before"])
+    (found,) = compared(place, by="relation")
+    assert [one.name for one in found.slices[1:]] == [
+        "relation next", "relation kind of", "relation before", "mean over 3 relations",
+    ]  # fmt: skip
+
+
+def test_older_runs_of_published_data_have_the_names_of_their_files(tmp_path, queries):
+    """Where these are still those that were trained on."""
+    graph = read_openke(embedded_dir(), "world_flags")
+    prints = {"relations": key_fingerprint(graph.relations)}
+    for name, parts in (("same", prints), ("other", {"relations": "0" * 64})):
+        store(tmp_path / name / "run", queries["rotate"][0], "model=rotate", dataset="world_flags", prints=parts)
+        (found,) = compared(tmp_path / name, by="relation", data_sets=tmp_path)
+        labels = graph.relations.labels[:3] if name == "same" else ("0", "1", "2")
+        assert [one.name for one in found.slices[1:-1]] == [f"relation {label}" for label in labels]
 
 
 def test_a_run_without_ranks_leaves_its_row_without_interval(place):
@@ -200,8 +226,10 @@ def test_json_holds_everything(place, queries):
 def test_csv_has_a_line_per_system_metric_and_slice(place):
     found = compared(place, by="side", against="rotate")
     write_comparison(place / "all.csv", found)
-    assert (place / "all.csv").read_text() == as_csv(found)
-    lines = list(csv.DictReader(as_csv(found).splitlines()))
+    write_comparison(place / "all.tsv", found)
+    lines = list(csv.DictReader((place / "all.csv").read_text().splitlines()))
+    assert lines == list(csv.DictReader((place / "all.tsv").read_text().splitlines(), delimiter="\t"))
+    assert tuple(lines[0]) == COLUMNS
     assert len(lines) == 3 * (4 + 2)
     for line in lines:
         assert bool(line["low"]) == (line["metric"] == "mrr")
@@ -218,21 +246,21 @@ def test_csv_has_a_line_per_system_metric_and_slice(place):
 
 def test_csv_of_results_without_ranks_has_what_there_is(tmp_path):
     write_json(tmp_path / FILE_NAME, result({"mrr": 0.3, "hits@1": 0.2, "hits@3": 0.3, "hits@10": 0.5}))
-    line = next(csv.DictReader(as_csv(compared(tmp_path)).splitlines()))
-    assert (line["metric"], line["value"], line["low"]) == ("mrr", "0.3", "")
+    line = next(comparison_records(compared(tmp_path)))
+    assert (line["metric"], line["value"], "low" in line) == ("mrr", 0.3, False)
 
 
 @pytest.mark.parametrize("name", ["table.txt", "table", "folder.csv"])
 def test_other_files_are_not_written(tmp_path, name):
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(InputError, match=r"ends in \.csv or \.json"):
-        require_format(tmp_path / name)
+    with pytest.raises(InputError, match=r"must end in \.json, \.csv or \.tsv|folder\.csv is a folder; give a file"):
+        require_kind(tmp_path / name)
 
 
 # --- results that lack something, or hold something else -----------------------------------------------------------
 
 
-READ = ("scorer", "encoder", "loss", "regularizer", "negatives", "diffheg", "missing", "trainer", "data")
+READ = ("scorer", "encoder", "loss", "regularizer", "negatives", "generator", "missing", "trainer", "data")
 """Groups of settings that tables look into."""
 
 
@@ -282,7 +310,7 @@ def test_whatever_is_missing_or_mistaken_ends_no_table(tmp_path):
             if len(path) < 3 and value in (None, ["text"]):  # hashing settings is slow
                 assert missing_table(by_missing(found)).row_count >= 1
             assert len(differences([settings_of_first, settings(other["config"])])) == 2
-            assert as_csv(comparisons)
+            assert list(comparison_records(comparisons))
             assert notes(comparisons)
     assert shown > 250
     assert refused > 120

@@ -115,6 +115,12 @@ def test_slices_by_relation_and_their_mean(systems):
     assert everything.estimates[2].difference.corrected <= corrected[2][1], "and apart from what all queries say"
 
 
+def test_relations_go_by_their_names_and_by_id_where_these_do_not_tell(systems):
+    names = ["born in", "", "", "", "", "part of", "", "", "", "part of"]
+    found = slices(list(systems.values()), by="relation", relations=names)[1:-1]
+    assert [one.name for one in found] == ["relation born in", "relation part of (5)", "relation part of (9)"]
+
+
 def test_slices_by_side(systems):
     _, tail, head = slices(list(systems.values()), by="side")
     values = values_of(systems)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dhns.errors import InputError
-from dhns.results.ranks import FILE_NAME, RankedQueries, read_ranks, write_ranks
+from dhns.results.ranks import FILE_NAME, RankedQueries, read_ranks, read_relation_names, write_ranks
 
 RANKED = RankedQueries(
     optimistic=np.array([1, 7], np.int32),
@@ -25,6 +25,17 @@ def test_what_is_written_is_read(tmp_path):
         np.testing.assert_array_equal(getattr(found["test"], name), array, strict=True)
     assert found["test"].realistic.tolist() == [1, 8.5]
     assert len(found["test"]) == 2
+
+
+def test_names_of_relations_are_kept_beside_them(tmp_path):
+    names = ("born in", "né à", "follows")
+    write_ranks(tmp_path / "named.npz", {"test": RANKED}, names)
+    assert list(read_ranks(tmp_path / "named.npz")) == ["test"]
+    assert read_relation_names(tmp_path / "named.npz") == names
+    write_ranks(tmp_path / "older.npz", {"test": RANKED})
+    (tmp_path / "damaged.npz").write_bytes(b"PK")
+    for name in ("older", "damaged", "absent"):
+        assert read_relation_names(tmp_path / f"{name}.npz") == ()
 
 
 def test_equal_ranks_are_equal_files(tmp_path):

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from builders import composed
 from dhns.config.identity import RESULT_VERSION, config_hash
+from dhns.config.renamed import present_settings
 from dhns.errors import InputError
 from dhns.files import write_json
 from dhns.results.store import FILE_NAME, find_results, read_result, versions
@@ -184,9 +185,9 @@ def test_versions_name_what_numbers_depend_on():
         "trainer.accelerator=cpu",
         "trainer.log_every_n_steps=7",
         "trainer.enable_model_summary=true",
-        "epochs.short=7",
-        "validations.smoke=7",
-        "valid_triples.short=7",
+        "budgets.short.epochs=7",
+        "budgets.smoke.validations=7",
+        "budgets.short.valid_triples=7",
     ],
 )
 def test_hash_ignores_what_changes_no_number(override):
@@ -205,25 +206,25 @@ def test_hash_ignores_what_changes_no_number(override):
         "regularizer=n3",
         "optimization.optimizer.lr=0.123",
         "optimization.clip_norm=0.123",
-        "diffheg=paper",
-        "diffheg.weight=0.123",
-        "diffheg.levels=[{time: 0.3}]",
-        "diffheg.generator.schedule.steps=21",
+        "generator=paper",
+        "generator.weight=0.123",
+        "generator.levels=[{time: 0.3}]",
+        "generator.model.schedule.steps=21",
         "ablation=no_hal",
         "data.batch_size=9",
         "stopping.patience=7",
         "trainer.max_epochs=7",
         "budget=short",
-        "epochs.full=7",
-        "validations.full=7",
-        "valid_triples.full=7",
+        "budgets.full.epochs=7",
+        "budgets.full.validations=7",
+        "budgets.full.valid_triples=7",
         "data.valid_triples=7",
         "trainer.precision=bf16-mixed",
         "dataset.name=other",
         "protocol.select=last_epoch",
         "missing=random",
         "encoder.absent=mean",
-        "diffheg.generator.int8=true",
+        "generator.model.int8=true",
         "acceleration=gpu",
     ],
 )
@@ -232,12 +233,16 @@ def test_hash_tells_settings_apart(override):
     assert config_hash(composed(add + override)) != config_hash(composed())
 
 
-def test_hash_ignores_which_cell_of_a_table_a_run_is():
-    assert config_hash(composed("cell={row: TransE, published: {mrr: 29.19}}")) == config_hash(composed())
+def test_hash_of_a_configuration_that_names_its_cell_of_a_table():
+    older = OmegaConf.to_container(composed(), resolve=False)
+    older["cell"] = {"row": "TransE", "published": {"mrr": 29.19}}
+    assert config_hash(OmegaConf.create(older)) == config_hash(composed())
 
 
 def test_hash_is_of_what_a_budget_comes_to():
-    by_budget = composed("budget=short", "epochs.short=30", "validations.short=6", "valid_triples.short=90")
+    by_budget = composed(
+        "budget=short", "budgets.short.epochs=30", "budgets.short.validations=6", "budgets.short.valid_triples=90"
+    )
     directly = composed("trainer.max_epochs=30", "trainer.check_val_every_n_epoch=5", "data.valid_triples=90")
     assert config_hash(by_budget) == config_hash(directly)
 
@@ -249,11 +254,12 @@ def test_hash_of_a_stored_configuration_is_that_of_its_run():
 
 
 def test_hash_of_a_configuration_from_before_budgets():
-    """Results that were stored without them can still be compared with settings of today."""
+    """Results that were stored without them, or with a map for each, can be compared with settings of today."""
     config = composed("trainer.max_epochs=60", "trainer.check_val_every_n_epoch=5", "data.valid_triples=null")
     older = OmegaConf.to_container(config, resolve=False)
-    for key in ("cell", "budget", "epochs", "validations", "valid_triples"):
-        del older[key]
+    del older["budgets"]
+    assert config_hash(OmegaConf.create(older | {"epochs": {"full": 60}})) == config_hash(config)
+    del older["budget"]
     assert config_hash(OmegaConf.create(older)) == config_hash(config)
 
 
@@ -267,13 +273,24 @@ def test_hash_of_a_configuration_from_before_missing_modalities():
 def test_hash_of_a_configuration_from_before_acceleration():
     config = composed()
     older = OmegaConf.to_container(config, resolve=False)
-    del older["acceleration"], older["diffheg"]["generator"]["int8"]
+    del older["acceleration"], older["generator"]["model"]["int8"]
     assert config_hash(OmegaConf.create(older)) == config_hash(config)
 
 
-@pytest.mark.parametrize("diffheg", ["none", "gaussian"])
-def test_hash_needs_no_denoiser(diffheg):
-    assert len(config_hash(composed(f"diffheg={diffheg}"))) == 8
+@pytest.mark.parametrize("override", ["generator=default", "generator=none", "generator=gaussian", "model=adamf_mat"])
+def test_hash_of_a_configuration_from_before_generators_were_a_group(override):
+    config = composed(override)
+    older = OmegaConf.to_container(config, resolve=False)
+    older["diffheg"] = older.pop("generator")
+    if "model" in older["diffheg"]:
+        older["diffheg"]["generator"] = older["diffheg"].pop("model")
+    assert config_hash(OmegaConf.create(older)) == config_hash(config)
+    assert present_settings(older) == OmegaConf.to_container(config, resolve=False)
+
+
+@pytest.mark.parametrize("generator", ["none", "gaussian"])
+def test_hash_needs_no_denoiser(generator):
+    assert len(config_hash(composed(f"generator={generator}"))) == 8
 
 
 def test_hash_is_the_folder_of_a_run():

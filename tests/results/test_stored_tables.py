@@ -12,10 +12,11 @@ from omegaconf import OmegaConf
 
 from builders import composed
 from dhns.config.identity import config_hash
+from dhns.experiments.reproduction.cells import table_cells
 from dhns.resources import conf_dir
 from dhns.results.comparison import compare
 from dhns.results.comparison_tables import comparison_table
-from dhns.results.export import as_csv
+from dhns.results.export import comparison_records
 from dhns.results.missing import by_missing
 from dhns.results.store import find_results, read_result
 from dhns.results.systems import data_sets
@@ -77,7 +78,7 @@ def test_every_folder_of_results_makes_a_table(stored, split):
         kept = {(result["dataset"], result["config_hash"], result["seed"]) for _, result in found}
         assert len(runs) == len(set(runs)) == len(kept), folder
         assert comparison_table(comparisons).row_count == len(systems) + len(comparisons), folder
-        assert len(as_csv(comparisons).splitlines()) == 1 + 4 * len(systems), folder
+        assert len(list(comparison_records(comparisons))) == 4 * len(systems), folder
 
 
 def identity(system):
@@ -116,20 +117,42 @@ def test_stored_results_are_found_under_the_settings_of_today():
     assert all(path.startswith("results/search/MKG-Y/dhns-") for path in lost)
 
 
-@pytest.mark.parametrize(
-    ("experiment", "folder"),
-    [
-        ("table3/mkg_y/dhns", "benchmarks/MKG-Y/dhns-full-9edc58e8"),
-        ("table3/mkg_y/complex_n3", "benchmarks/MKG-Y/complex_n3-full-2be6764f"),
-        ("table2/mkg_w/adamf", "benchmarks/MKG-W/adamf-full-d4d62a1c"),
-        ("table2/world_flags/kbgan", "embedded/world_flags/transe-full-97ea11f5"),
-        ("table2/world_flags/otkge", "embedded/world_flags/otkge"),
-    ],
-)
-def test_experiments_of_today_name_the_folders_of_stored_results(experiment, folder):
-    composed()
+def test_the_carve_is_part_of_a_run_where_a_set_may_be_carved():
+    def identity(*overrides):
+        return config_hash(composed(*overrides))
+
+    stored = read_result(next((REPOSITORY / "results/tables/benchmarks/DB15K").rglob("result.json")))
+    same = ("experiment=tuned", "dataset=db15k", "model=complex_n3", "protocol.carve=pair")
     with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
-        config = compose("train", overrides=[f"experiment={experiment}", "budget=short", "protocol=clean"])
-    found = Path(config.run_dir).parent
-    assert str(Path("benchmarks" if "mkg" in experiment else "embedded", *found.parts[-2:])).startswith(folder)
-    assert (REPOSITORY / "results" / "tables" / folder.partition("/")[0] / Path(*found.parts[-2:])).is_dir()
+        assert config_hash(compose("train", overrides=[*same])) == stored["config_hash"]
+        assert config_hash(compose("train", overrides=[*same[:-1]])) != stored["config_hash"]
+    for dataset in ("mkg_w", "mkg_y", "world_flags"):
+        assert identity(f"dataset={dataset}") == identity(f"dataset={dataset}", "protocol.carve=pair")
+    for protocol, carved in (("clean", True), ("as_published", False)):
+        own = (f"protocol={protocol}", "dataset=tsv", "dataset.folder=mine")
+        assert (identity(*own) != identity(*own, "protocol.carve=pair")) == carved
+    edited = composed("dataset=mkg_w", "protocol.carve=triple"), composed("dataset=mkg_w", "protocol.carve=pair")
+    for config in edited:
+        OmegaConf.set_struct(config, False)
+        config.content = {"valid": "0" * 64}
+    assert config_hash(edited[0]) != config_hash(edited[1])
+
+
+@pytest.mark.parametrize("file", measured.tables(), ids=lambda path: "/".join(path.parts[-3:-1]))
+def test_stored_tables_have_the_cells_of_today(file):
+    """Their runs lie where those of today's settings do, beside the same published numbers."""
+    composed()
+    with file.open(encoding="utf-8", newline="") as lines:
+        stored = [line for line in csv.DictReader(lines) if line["group"]]
+    ((number, budget, protocol),) = {(line["table"], line["budget"], line["protocol"]) for line in stored}
+    (dataset,) = {line["dataset"] for line in stored}
+    choices = [f"table='{number}'", f"budget={budget}", f"protocol={protocol}"]
+    with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        settings = compose("reproduce", [*choices, f"datasets=[{dataset.lower().replace('-', '_')}]"])
+    cells = {(cell.group, cell.label): cell for cell in table_cells(settings)}
+    assert {(line["group"], line["row"]) for line in stored} <= cells.keys()
+    for line in stored:
+        cell = cells[line["group"], line["row"]]
+        folder = cell.runs[0].folder.parent.relative_to(settings.paths.outputs)
+        assert {Path(run).parent for run in line["runs"].split()} <= {folder}, cell.label
+        assert line["published"] == str(cell.published.get(line["metric"], "")), cell.label

@@ -20,14 +20,18 @@ from results.stored import result
         ("loss=margin_ranking",): "dhns RotatE loss=margin_ranking",
         ("model=distmult", "regularizer=none"): "distmult regularizer=none",
         ("model=complex_n3", "regularizer=n3"): "complex_n3 ComplEx regularizer=n3",
-        ("diffheg=paper",): "dhns RotatE paper",
-        ("diffheg=none",): "dhns RotatE diffheg=none",
-        ("model=rotate", "diffheg=default"): "rotate diffheg=default",
+        ("generator=paper",): "dhns RotatE paper",
+        ("generator=none",): "dhns RotatE generator=none",
+        ("model=rotate", "generator=default"): "rotate generator=default",
         ("model=adamf_mat",): "adamf_mat RotatE",
         ("ablation=no_diffheg",): "dhns RotatE no_diffheg",
         ("ablation=gaussian",): "dhns RotatE gaussian",
         ("ablation=no_hal",): "dhns RotatE no_hal",
         ("missing=random", "missing.modalities=[visual]"): "dhns RotatE less 30 % random (visual)",
+        ("features=shuffled",): "dhns RotatE features=shuffled",
+        ("features=random", "features.modalities=[visual]", "missing=random"): (
+            "dhns RotatE features=random (visual) less 30 % random"
+        ),
         ("encoder.absent=zero",): "dhns RotatE absent=zero",
     }.items(),
     ids=lambda part: " ".join(part)[:30],
@@ -45,7 +49,7 @@ def test_models_are_called_by_their_names_alone(model):
 
 @pytest.mark.parametrize("system", ["mine", "../train"])
 def test_of_a_model_of_ones_own_all_is_told(system):
-    parts = "encoder=structural loss=self_adversarial regularizer=none diffheg=none"
+    parts = "encoder=structural loss=self_adversarial regularizer=none generator=none"
     assert name(result({}, "model=rotate", f"system={system}")) == f"{system} RotatE {parts}"
 
 
@@ -86,7 +90,7 @@ def test_differences_leave_out_what_changes_no_number():
 
 
 def test_differences_are_of_what_a_budget_comes_to():
-    short = result({}, "budget=short", "validations.short=5", "trainer.check_val_every_n_epoch=4")
+    short = result({}, "budget=short", "budgets.short.validations=5", "trainer.check_val_every_n_epoch=4")
     as_many = result({}, "trainer.max_epochs=20", "trainer.check_val_every_n_epoch=4")
     assert told(short, as_many) == ["", ""]
     assert "trainer.max_epochs=20" in told(short, result({}, "trainer.check_val_every_n_epoch=4"))[0]

@@ -38,8 +38,6 @@ from dhns.scorers.view_energies import ViewEnergies
 from dhns.testing import check_encoder, check_generator, check_loss, check_sampler, check_scorer
 from dhns.testing.small_world import fusing_model
 
-GROUP = "diffheg"
-"""Of generators, in `conf/`."""
 FOUR_PAIRS = [[0, 0], [1, 1], [1, 0], [0, 1]]
 
 
@@ -132,19 +130,19 @@ def test_samplers_that_ask_the_model_take_any(name, scorer):
     check_sampler(instantiate(config), model)
 
 
-GENERATORS = sorted({path.stem for path in (conf_dir() / GROUP).glob("*.yaml")} - {"none"})
+GENERATORS = sorted({path.stem for path in (conf_dir() / "generator").glob("*.yaml")} - {"none"})
 
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_generators(name):
-    check_generator(instantiate(composed(f"{GROUP}={name}")[GROUP].generator))
+    check_generator(instantiate(composed(f"generator={name}").generator.model))
 
 
 @pytest.mark.parametrize(
     "options", [{"rows": 4}, {"copies": 2}, {"multimodal": False}, {"detach_inputs": False}], ids=str
 )
 def test_generators_by_their_settings(options):
-    config = composed(f"{GROUP}=default")[GROUP].generator
+    config = composed("generator=default").generator.model
     config.update(options)
     check_generator(instantiate(config))
 
@@ -160,7 +158,7 @@ def test_generators_serve_every_model(name):
         encoder.start_epoch(1000)
         return KGEModel(encoder, scorer, graph.num_relations)
 
-    check_generator(instantiate(composed(f"{GROUP}=gaussian")[GROUP].generator), model)
+    check_generator(instantiate(composed("generator=gaussian").generator.model), model)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (conf_dir() / "loss").glob("*.yaml")))
@@ -197,7 +195,7 @@ def targets(group):
     [
         ("encoders", EntityEncoder, "encoder"),
         ("negatives", NegativeSampler, "negatives"),
-        ("generators", NegativeGenerator, GROUP),
+        ("generators", NegativeGenerator, "generator"),
         ("losses", (SampledLoss, AllEntityLoss), "loss"),
     ],
 )

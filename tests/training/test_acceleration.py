@@ -55,10 +55,10 @@ def test_a_failed_step_leaves_the_process_as_it_was():
 
 
 @compiles
-@pytest.mark.parametrize(("diffheg", "precision"), [("default", "32-true"), ("reference", "bf16-mixed")])
-def test_a_compiled_step_is_the_same_step(make_module, step, diffheg, precision):
+@pytest.mark.parametrize(("generator", "precision"), [("default", "32-true"), ("reference", "bf16-mixed")])
+def test_a_compiled_step_is_the_same_step(make_module, step, generator, precision):
     plain, compiled = (
-        make_module(f"diffheg={diffheg}", "scorer.dim=8", f"acceleration.compile={on}") for on in ("false", "true")
+        make_module(f"generator={generator}", "scorer.dim=8", f"acceleration.compile={on}") for on in ("false", "true")
     )
     expected = step(plain, precision=precision).callback_metrics
     assert not counters["stats"]

@@ -29,13 +29,13 @@ def test_the_generator_steps_first_and_each_optimizer_steps_its_own(make_module,
     start, between, end = watch.states
     assert changed(start, between) == {"generator"}
     assert changed(between, end) == {"model"}
-    parts = metrics["train/loss_kgc"] + 0.3 * metrics["train/loss_generated"]
+    parts = metrics["train/loss_kgc"] + 0.3 * metrics["train/loss_generated"] + metrics["train/loss_own_entity"]
     torch.testing.assert_close(metrics["train/loss"], parts)
 
 
 def test_the_generators_loss_leaves_no_gradient_to_the_model(make_module, step):
     """The generator's loss is scored by the model, whose step is yet that of AdaMF where fakes have no weight."""
-    modules = [make_module(*o) for o in (("model=adamf_mat", "diffheg.weight=0.0"), ("model=adamf",))]
+    modules = [make_module(*o) for o in (("model=adamf_mat", "generator.weight=0.0"), ("model=adamf",))]
     for module in modules:
         step(module)
     with_fakes, without = (module.model.state_dict() for module in modules)
@@ -43,7 +43,7 @@ def test_the_generators_loss_leaves_no_gradient_to_the_model(make_module, step):
 
 
 def test_fakes_train_the_model(make_module, step):
-    modules = [make_module("model=adamf_mat", f"diffheg.weight={weight}") for weight in (0.0, 1.0)]
+    modules = [make_module("model=adamf_mat", f"generator.weight={weight}") for weight in (0.0, 1.0)]
     for module in modules:
         step(module)
     without, with_fakes = (module.model.encoder.attention.weight for module in modules)

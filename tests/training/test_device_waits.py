@@ -77,9 +77,9 @@ def names_all(monkeypatch):
 
 
 @pytest.mark.usefixtures("names_all")
-@pytest.mark.parametrize("diffheg", ["default", "reference", "paper", "gaussian", "none"])
-def test_a_step_with_generated_negatives_waits_for_nothing(waits, diffheg):
-    assert not waits(f"diffheg={diffheg}")
+@pytest.mark.parametrize("generator", ["default", "reference", "paper", "gaussian", "none"])
+def test_a_step_with_generated_negatives_waits_for_nothing(waits, generator):
+    assert not waits(f"generator={generator}")
 
 
 @pytest.mark.usefixtures("names_all")
@@ -98,11 +98,11 @@ def test_a_step_with_generated_negatives_waits_for_nothing(waits, diffheg):
     ],
 )
 def test_samplers_wait_where_they_must(waits, negatives, expected):
-    assert set(waits("diffheg=none", f"negatives={negatives}")) <= expected
+    assert set(waits("generator=none", f"negatives={negatives}")) <= expected
 
 
 def test_a_batch_of_few_entities_waits_for_their_number(waits):
-    assert set(waits("diffheg=none")) == {"encode_distinct: _unique2"}
+    assert set(waits("generator=none")) == {"encode_distinct: _unique2"}
 
 
 @pytest.mark.usefixtures("names_all")

@@ -13,8 +13,11 @@ from dhns.resources import conf_dir
 from dhns.training.build import build_module
 from dhns.training.evaluation import rank_split
 
-FOLDER = conf_dir() / "experiment"
-ROWS = sorted(path.stem for path in (FOLDER / "table2" / "world_flags").glob("*.yaml"))
+ROWS = {
+    name: row.train
+    for rows in OmegaConf.load(conf_dir() / "table" / "2.yaml").groups.values()
+    for name, row in rows.items()
+}
 SAMPLERS = ("uniform", "nscaching", "sans")  # those that no row of Tables 2 and 3 has
 OTHERS = ("transh", "rescal", "quate", "ote", "tucker", "ns_kge")
 EPOCHS = 8
@@ -61,12 +64,12 @@ def check(losses, before, after):
 
 @pytest.mark.parametrize("row", ROWS)
 def test_rows_of_tables_2_and_3_learn(tmp_path, row):
-    check(*learn(tmp_path, f"experiment=table2/world_flags/{row}", *(HASTE if row in SLOW else ())))
+    check(*learn(tmp_path, "experiment=tuned", *ROWS[row], *(HASTE if row in SLOW else ())))
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_samplers_of_table_4_make_distmult_learn(tmp_path, sampler):
-    check(*learn(tmp_path, f"experiment=table4/world_flags/distmult_{sampler}"))
+    check(*learn(tmp_path, "experiment=tuned", "model=distmult", f"negatives={sampler}"))
 
 
 @pytest.mark.parametrize("model", OTHERS)

@@ -51,19 +51,19 @@ class Watch(pl.Callback):
         self.states.append(snapshot(pl_module))
 
 
-@pytest.mark.parametrize("diffheg", GENERATORS)
+@pytest.mark.parametrize("generator", GENERATORS)
 @pytest.mark.parametrize("scorer", SCORERS)
-def test_every_combination_takes_a_step(make_module, step, scorer, diffheg):
-    module = make_module(f"scorer={scorer}", f"diffheg={diffheg}")
+def test_every_combination_takes_a_step(make_module, step, scorer, generator):
+    module = make_module(f"scorer={scorer}", f"generator={generator}")
     before = snapshot(module)
     metrics = step(module).callback_metrics
     assert {"train/loss", "train/loss_kgc"} <= set(metrics)
-    assert ("train/loss_generated" in metrics) == (diffheg != "none")
-    assert ("train/loss_diffusion" in metrics) == (diffheg not in ("none", "gaussian"))
+    assert ("train/loss_generated" in metrics) == (generator != "none")
+    assert ("train/loss_diffusion" in metrics) == (generator not in ("none", "gaussian"))
     assert all(value.isfinite() for value in metrics.values())
     after = snapshot(module)
     assert all(value.isfinite().all() for value in after.values())
-    assert changed(before, after) == ({"model"} if diffheg in ("none", "gaussian") else {"model", "generator"})
+    assert changed(before, after) == ({"model"} if generator in ("none", "gaussian") else {"model", "generator"})
     assert module.batches_seen == 1
 
 
@@ -82,7 +82,7 @@ def test_diffheg_generates_for_every_scorer(make_module, step, scorer):
 @pytest.mark.parametrize("scorer", ["transe", "distmult", "rotate"])
 def test_samplers_and_scorers_are_interchangeable(make_module, step, scorer, negatives):
     encoder = "attention_fusion" if negatives in ("mans", "twins") else "structural"  # those that swap views
-    module = make_module(f"scorer={scorer}", f"negatives={negatives}", f"encoder={encoder}", "diffheg=none")
+    module = make_module(f"scorer={scorer}", f"negatives={negatives}", f"encoder={encoder}", "generator=none")
     before = snapshot(module)
     assert step(module).callback_metrics["train/loss"].isfinite()
     learns = negatives in ("kbgan", "mmrns")
@@ -104,7 +104,7 @@ def test_ablations_take_a_step(make_module, step, ablation):
 
 
 @pytest.mark.parametrize(
-    "override", ["regularizer=n3", "negatives=uniform", "encoder.train_features=true", "diffheg.generator.copies=2"]
+    "override", ["regularizer=n3", "negatives=uniform", "encoder.train_features=true", "generator.model.copies=2"]
 )
 def test_options_take_a_step(make_module, step, override):
     assert step(make_module(override)).callback_metrics["train/loss"].isfinite()
@@ -118,8 +118,8 @@ def test_regulariser_adds_its_penalty(make_module, step):
 
 
 def test_loss_is_that_of_sampled_plus_lambda_times_that_of_generated_negatives(make_module, step):
-    metrics = step(make_module("diffheg.weight=0.7")).callback_metrics
-    parts = metrics["train/loss_kgc"] + 0.7 * metrics["train/loss_generated"]
+    metrics = step(make_module("generator.weight=0.7")).callback_metrics
+    parts = metrics["train/loss_kgc"] + 0.7 * metrics["train/loss_generated"] + metrics["train/loss_own_entity"]
     torch.testing.assert_close(metrics["train/loss"], parts)
 
 
@@ -169,7 +169,7 @@ def test_every_use_of_chance_in_every_step_has_a_stream_of_its_own(make_module, 
 @pytest.mark.parametrize("detach", [True, False])
 def test_gradients_of_the_diffusion_loss(make_module, step, detach):
     watch = Watch()
-    step(make_module(f"diffheg.generator.detach_inputs={str(detach).lower()}"), [watch])
+    step(make_module(f"generator.model.detach_inputs={str(detach).lower()}"), [watch])
     of_generator_step, of_model_step = watch.with_gradient
     assert of_generator_step == ({"generator"} if detach else {"generator", "model"})
     assert "model" in of_model_step
@@ -185,7 +185,7 @@ def test_leaked_gradients_add_to_those_of_the_model(make_module, step):
 
     with_leak, without = Gradients(), Gradients()
     for callback, detach in ((with_leak, "false"), (without, "true")):
-        step(make_module(f"diffheg.generator.detach_inputs={detach}", "diffheg.weight=0.0"), [callback])
+        step(make_module(f"generator.model.detach_inputs={detach}", "generator.weight=0.0"), [callback])
     leaked, total = with_leak.seen
     nothing, own = without.seen
     assert nothing is None
@@ -209,23 +209,23 @@ def test_gradients_of_the_last_step_are_cleared(make_module, step):
     assert 0 < stale.largest < 1e6
 
 
-@pytest.mark.parametrize("diffheg", ["default", "paper", "reference"])
-def test_each_optimizer_steps_its_own_parameters(make_module, step, diffheg):
+@pytest.mark.parametrize("generator", ["default", "paper", "reference"])
+def test_each_optimizer_steps_its_own_parameters(make_module, step, generator):
     watch = Watch()
-    step(make_module(f"diffheg={diffheg}"), [watch])
+    step(make_module(f"generator={generator}"), [watch])
     start, between, end = watch.states
     assert changed(start, between) == {"generator"}
     assert changed(between, end) == {"model"}
 
 
-@pytest.mark.parametrize("diffheg", GENERATORS)
+@pytest.mark.parametrize("generator", GENERATORS)
 @pytest.mark.parametrize("train_features", [False, True])
-def test_optimizers_share_nothing_and_miss_nothing(make_module, diffheg, train_features):
-    module = make_module(f"diffheg={diffheg}", f"encoder.train_features={str(train_features).lower()}")
+def test_optimizers_share_nothing_and_miss_nothing(make_module, generator, train_features):
+    module = make_module(f"generator={generator}", f"encoder.train_features={str(train_features).lower()}")
     owned = [
         {id(p) for group in c["optimizer"].param_groups for p in group["params"]} for c in module.configure_optimizers()
     ]
-    assert len(owned) == (1 if diffheg in ("none", "gaussian") else 2)
+    assert len(owned) == (1 if generator in ("none", "gaussian") else 2)
     assert sum(map(len, owned)) == len(set().union(*owned))
     assert set().union(*owned) == {id(p) for p in module.parameters() if p.requires_grad}
     assert owned[0] == {id(p) for p in module.model.parameters()}
@@ -234,7 +234,7 @@ def test_optimizers_share_nothing_and_miss_nothing(make_module, diffheg, train_f
 
 
 def test_learning_rates_are_separate(make_module):
-    module = make_module("optimization.optimizer.lr=0.25", "diffheg.optimization.optimizer.lr=0.125")
+    module = make_module("optimization.optimizer.lr=0.25", "generator.optimization.optimizer.lr=0.125")
     assert [c["optimizer"].param_groups[0]["lr"] for c in module.configure_optimizers()] == [0.25, 0.125]
 
 
@@ -249,21 +249,21 @@ def test_gradients_are_clipped_per_optimizer(make_module, step):
                 self.norms.append(squares**0.5)
 
     norms = Norms()
-    step(make_module("optimization.clip_norm=1e-3", "diffheg.optimization.clip_norm=null"), [norms])
+    step(make_module("optimization.clip_norm=1e-3", "generator.optimization.clip_norm=null"), [norms])
     assert norms.norms[0] == pytest.approx(1e-3, rel=1e-3)
     assert norms.norms[1] > 1e-2
 
 
 def test_schedules_step_once_per_epoch(make_module, fit):
     schedule = "{_target_: torch.optim.lr_scheduler.ExponentialLR, _partial_: true, gamma: 0.5}"
-    rates = "optimization.optimizer.lr=0.25", "diffheg.optimization.optimizer.lr=0.125"
-    module = make_module(f"optimization.scheduler={schedule}", "diffheg.optimization.scheduler=null", *rates)
+    rates = "optimization.optimizer.lr=0.25", "generator.optimization.optimizer.lr=0.125"
+    module = make_module(f"optimization.scheduler={schedule}", "generator.optimization.scheduler=null", *rates)
     fit(module, max_epochs=2)
     assert [optimizer.param_groups[0]["lr"] for optimizer in module.optimizers()] == [0.25 * 0.5**2, 0.125]
 
 
 def test_every_level_of_the_default_has_a_gradient(make_module, step, caplog):
-    module = make_module("diffheg=default")
+    module = make_module("generator=default")
     with caplog.at_level(logging.WARNING, logger="dhns"):
         step(module)
     report = module.diagnostics.report
@@ -280,7 +280,7 @@ def far_away(monkeypatch):
 
 @pytest.mark.usefixtures("far_away")
 def test_levels_too_far_away_are_reported_dead_once(make_module, fit, caplog):
-    module = make_module("diffheg=gaussian")
+    module = make_module("generator=gaussian")
     with caplog.at_level(logging.WARNING, logger="dhns.training.diagnostics"):
         fit(module, max_epochs=2, limit_train_batches=1, limit_val_batches=0)
     warnings = [r.getMessage() for r in caplog.records if r.name == "dhns.training.diagnostics"]
@@ -293,12 +293,12 @@ def test_levels_too_far_away_are_reported_dead_once(make_module, fit, caplog):
 
 def test_living_levels_are_not_reported_dead(make_module, step, caplog):
     with caplog.at_level(logging.WARNING, logger="dhns.training.diagnostics"):
-        step(make_module("diffheg=gaussian"))
+        step(make_module("generator=gaussian"))
     assert not caplog.records
 
 
 def test_views_that_no_positive_of_the_step_has_are_left_out_of_the_report(make_module, step):
-    module = make_module("diffheg=gaussian")
+    module = make_module("generator=gaussian")
     ring = module.graph.train[:, 1] == 0  # links an entity with an image to one without
     module.graph = dataclasses.replace(module.graph, train=module.graph.train[ring])
     step(module)
@@ -310,7 +310,7 @@ def test_views_that_no_positive_of_the_step_has_are_left_out_of_the_report(make_
 
 
 def test_report_is_of_the_generated_negatives(make_module, step):
-    module = make_module("diffheg=gaussian")
+    module = make_module("generator=gaussian")
     step(module)
     report = module.diagnostics.report
     for level in module.generator.levels:
@@ -334,7 +334,7 @@ def test_the_model_starts_the_same_without_a_generator(make_module):
 
 def test_the_generator_starts_the_same_whatever_the_model_drew(make_module):
     modules = [
-        make_module(f"encoder={e}", "diffheg.generator.multimodal=false") for e in ("structural", "attention_fusion")
+        make_module(f"encoder={e}", "generator.model.multimodal=false") for e in ("structural", "attention_fusion")
     ]
     first, second = (snapshot(module.generator) for module in modules)
     assert first.keys() == second.keys()
@@ -382,7 +382,7 @@ def test_score_all_is_that_of_the_model(make_module):
 
 @pytest.mark.parametrize("encoder", ["structural", "attention_fusion"])
 def test_ranking_leaves_nothing_in_the_state(make_module, encoder):
-    module = make_module(f"encoder={encoder}", "diffheg=none")
+    module = make_module(f"encoder={encoder}", "generator=none")
     before = set(module.state_dict())
     module.on_validation_epoch_start()
     assert set(module.state_dict()) == before
@@ -407,7 +407,7 @@ def test_strong_baselines_learn_the_ring(make_module, fit, model):
 
 
 def test_a_softmax_is_over_all_entities(make_module, step):
-    module = make_module("scorer=distmult", "encoder=structural", "diffheg=none", *ALL_ENTITIES)
+    module = make_module("scorer=distmult", "encoder=structural", "generator=none", "own_entity=false", *ALL_ENTITIES)
     with torch.no_grad():
         module.model.relations.zero_()  # all scores are equal
     assert step(module).callback_metrics["train/loss_kgc"].item() == pytest.approx(math.log(12), rel=1e-5)
@@ -451,7 +451,7 @@ class LearningSampler(NegativeSampler):
 
 @pytest.mark.parametrize("own_loss", [True, False])
 def test_a_sampler_that_learns_has_an_optimizer_of_its_own(make_module, step, own_loss, monkeypatch):
-    module = make_module("diffheg=none", "optimization.optimizer.lr=0.0")
+    module = make_module("generator=none", "optimization.optimizer.lr=0.0")
     module.sampler = sampler = LearningSampler(module.graph)
     sampler.own_loss = own_loss
     module.trained.append((sampler, sampler.optimization))
@@ -468,7 +468,7 @@ def test_a_sampler_that_learns_has_an_optimizer_of_its_own(make_module, step, ow
 def test_lazy_adam_gets_gradients_of_the_named_entities_only(make_module, toy_graph):
     module = make_module("model=complex", "optimization=lazy_adam")
     triples, drawn = toy_graph.train[:1], torch.tensor([[3, 7]])
-    _, positive, negative = score_negatives(
+    _, positive, negative, _ = score_negatives(
         module.model, triples, Negatives(Queries.of(triples, torch.tensor([False])), drawn)
     )
     (positive.sum() + negative.sum()).backward()
@@ -483,5 +483,6 @@ def test_a_step_with_lazy_adam(make_module, step):
     step(module)
     assert {name for name, value in snapshot(module).items() if not torch.equal(value, before[name])} == {
         "model.encoder.structure",
+        "model.own_entity.learned",
         "model.relations",
     }

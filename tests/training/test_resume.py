@@ -8,8 +8,8 @@ from dhns.training.callbacks import checkpoints
 
 SCHEDULE = "{_target_: torch.optim.lr_scheduler.ExponentialLR, _partial_: true, gamma: 0.9}"
 RUNS = {
-    "diffheg": ("diffheg=default",),
-    "full chains that train the model": ("scorer=distmult", "diffheg=reference", "encoder.train_features=true"),
+    "diffheg": ("generator=default",),
+    "full chains that train the model": ("scorer=distmult", "generator=reference", "encoder.train_features=true"),
     "schedules and alternating sides": (f"optimization.scheduler={SCHEDULE}", "negatives=uniform"),
     "no generator": ("ablation=no_diffheg",),
     "caches of negatives": ("negatives=nscaching", "ablation=no_diffheg"),
@@ -91,7 +91,7 @@ def test_best_checkpoint_is_that_of_the_best_validation(make_module, fit, tmp_pa
 
     callbacks = [Record(), *checkpoints(tmp_path, select_best=True, patience=None)]
     fit(
-        make_module("ablation=no_diffheg", "optimization.optimizer.lr=0.05"),
+        make_module("ablation=no_diffheg", "optimization.optimizer.lr=0.05", "own_entity=false"),
         callbacks,
         max_epochs=8,
         enable_checkpointing=True,

@@ -29,7 +29,7 @@ def triples(toy_graph):
 
 def test_sampled_negatives_are_scored_as_triples(model, triples):
     entity = torch.tensor([[1, 2], [3, 3], [0, 5], [7, 8]])
-    _, positive, negatives = score_negatives(model, triples, Negatives(Queries.of(triples, SIDES), entity))
+    _, positive, negatives, _ = score_negatives(model, triples, Negatives(Queries.of(triples, SIDES), entity))
     torch.testing.assert_close(positive, model.score_triples(triples, SIDES))
     for column in range(2):
         corrupted = triples.clone()
@@ -81,7 +81,7 @@ def test_a_graph_of_one_modality_has_views_to_replace_too(toy_graph, triples):
     scorer = RotatE(2)
     model = KGEModel(AttentionFusion(graph, scorer), scorer, graph.num_relations)
     own = torch.where(SIDES, triples[:, 0], triples[:, 2])[:, None]
-    _, same, own_again = score_negatives(
+    _, same, own_again, _ = score_negatives(
         model, triples, Negatives(Queries.of(triples, SIDES), own, views={"textual": own})
     )
     torch.testing.assert_close(own_again[:, 0], same)

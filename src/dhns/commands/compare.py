@@ -15,16 +15,17 @@ def main(config: DictConfig) -> None:
     """Print a table of all results under a folder; on demand differences and slices, and a file of it all."""
     from dhns.results.comparison import compare, notes
     from dhns.results.comparison_tables import comparison_table, estimates_table
-    from dhns.results.export import require_format, write_comparison
+    from dhns.results.export import write_comparison
+    from dhns.results.records import require_kind
     from dhns.results.store import find_results
     from dhns.results.systems import data_sets
     from dhns.results.tables import show
 
     check_split(config.split)
     if config.out is not None:
-        require_format(Path(config.out))
+        require_kind(Path(config.out))
     found = [
-        compare(data, config.metric, config.level, config.by, config.against)
+        compare(data, config.metric, config.level, config.by, config.against, Path(config.paths.data))
         for data in data_sets(find_results(Path(config.runs), config.split), config.split)
     ]
     lines = notes(found, config.against)

@@ -18,6 +18,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from dhns.config.composition import groups, own_files
 from dhns.config.known_keys import require_known
+from dhns.config.renamed import key_of_today
 from dhns.config.trainer_settings import REFUSED
 from dhns.errors import InputError
 from dhns.resources import conf_dir, conf_files
@@ -109,6 +110,10 @@ def _instead(key: str, command: str) -> str:
     if group == "trainer" and name in REFUSED:
         return REFUSED[name]
     given = {argument: argument.partition("=")[0] for argument in sys.argv[1:] if re.match(r"[^-].*=", argument)}
+    # Hydra names the part of a key that it does not find
+    for name in (name.lstrip("+~") for name in given.values()):
+        if (now := key_of_today(name)) and f"{name}.".startswith(f"{key}."):
+            return f"'{name}' is called '{now}' now"
     asked = [argument for argument, name in given.items() if name == key]
     # a mapping for a group of settings names the key within
     around = [argument for argument, name in given.items() if key.startswith(f"{name}.") and "{" in argument]

@@ -23,9 +23,10 @@ def main(config: DictConfig) -> float:
     with open_dict(config):
         for key in FETCHING:
             del config[key]
+    folder = config.run_dir  # now: it is named by the data, which may change while the run is at work
     with stopped_by_signals():
         result = run(config)
     for split in [split for split in ("test", "valid") if split in result["metrics"]][:1]:
         show(run_table(result, split))
-    print(f"result: {config.run_dir}/result.json")
+    print(f"result: {folder}/result.json")
     return float(result["metrics"].get("valid", {}).get("mrr", math.nan))

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from dhns.training.module import LinkPredictionModule
+    from dhns.training.ranker import Ranker
 
 
-def load(config: DictConfig) -> LinkPredictionModule:
-    """The trained module, on the device of the settings, with its graph from where the settings say."""
-    from dhns.training.checkpoint import load_module
+def load(config: DictConfig) -> Ranker:
+    """The trained module or blend, on the device of the settings, with its graph from where the settings say."""
+    from dhns.training.blend import load_ranker
     from dhns.training.device import choose_device
 
     moved = {str(key): value for key, value in config.dataset.items() if value}
-    return load_module(Path(config.checkpoint).expanduser(), choose_device(config.device), moved, config.trust)
+    return load_ranker(Path(config.checkpoint).expanduser(), choose_device(config.device), moved, config.trust)

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from dhns.compat import own_hydra
+from dhns.config.renamed import key_of_today
 from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.resources import conf_dir, conf_dirs
@@ -36,6 +37,8 @@ def composed(command: str, choices: Mapping[str, str | None], settings: Mapping[
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(" ".join(str(error).split())) from None
     for key, value in settings.items():
+        if now := key_of_today(key):
+            raise InputError(f"there is no setting '{key}'; it is called '{now}' now")
         holder, _, name = key.rpartition(".")
         node = OmegaConf.select(config, holder) if holder else config
         try:

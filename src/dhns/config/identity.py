@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
-import importlib.util
 import json
 import types
 import typing
-from collections.abc import Iterator, Mapping
-from importlib.machinery import ModuleSpec
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from dhns.config.renamed import former_target, present_targets
+from dhns.config.foreign_source import source_digest
+from dhns.config.renamed import former_keys, former_target, present_settings
 from dhns.config.signatures import written
+from dhns.config.starting_points import to_resume, to_use
 from dhns.files import known_sha256
 from dhns.graph.inputs import changed_content
 
@@ -29,18 +28,20 @@ IGNORED = frozenset(
 )
 """Settings that do not change a run's numbers, and the seed, which names a folder of its own."""
 IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "strategy", "log_every_n_steps"})
-BUDGET = frozenset({"budget", "epochs", "validations", "valid_triples"})
-"""Settings that matter only through those that they set, `SET_BY_BUDGET`."""
+BUDGET = frozenset({"budget", "budgets", "epochs", "validations", "valid_triples"})
+"""Settings that matter only through those that they set, `SET_BY_BUDGET`; the last three are of older results."""
 NEUTRAL = {
     "missing": {},
+    "own_entity": False,
     "resume": None,
     "init_from": None,
     "dataset.header": "auto",
     "dataset.columns": "auto",
     "dataset.normalize": False,
     "protocol.in_train_and_test": "keep",
+    "protocol.carve": "pair",
     "encoder.absent": "mask",
-    "diffheg.generator.int8": False,
+    "generator.model.int8": False,
     "acceleration": {
         "_target_": "dhns.training.acceleration.Acceleration",
         "matmul_precision": "highest",
@@ -48,8 +49,10 @@ NEUTRAL = {
     },
 }
 """Settings younger than stored results, and the values at which they change nothing: there the hash leaves them out."""
-SET_BY_BUDGET = ("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples")
-_NUMBERS = ("diffheg.weight", "diffheg.levels")
+NOT_CARVED = frozenset({"MKG-W", "MKG-Y", "world_flags"})
+"""Published data sets whose validation set is a hold-out: how another would be carved changes nothing."""
+SET_BY_BUDGET = ("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples", "stopping.patience")
+_NUMBERS = ("generator.weight", "generator.levels")
 """Nodes that hold real numbers and no ``_target_`` to tell so."""
 
 
@@ -60,7 +63,7 @@ def config_hash(config: DictConfig) -> str:
     where they lie. Published data sets as they were published, and settings from before this rule, have the hash that
     they always had: interpolations enter as written, but what a budget sets as the number that it comes to.
     """
-    settings: Any = OmegaConf.to_container(config, resolve=False)
+    settings = present_settings(OmegaConf.to_container(config, resolve=False))  # type: ignore[arg-type]
     content = content_of(config)
     settings = {key: value for key, value in settings.items() if key not in IGNORED | BUDGET}
     for key in SET_BY_BUDGET:
@@ -73,6 +76,8 @@ def config_hash(config: DictConfig) -> str:
         for key, value in trainer.items()
         if key not in IGNORED_OF_TRAINER and not str(key).startswith("enable_")
     }
+    if not _may_be_carved(settings, content):
+        settings.get("protocol", {}).pop("carve", None)
     for key, value in NEUTRAL.items():
         holder, name = _holder(settings, key)
         if name in holder and holder[name] == value:
@@ -81,7 +86,7 @@ def config_hash(config: DictConfig) -> str:
         holder, name = _holder(settings, key)
         if name in holder:
             holder[name] = _reals(holder[name])
-    settings = _by_meaning(present_targets(settings))
+    settings = former_keys(_by_meaning(settings))
     for key in ("resume", "init_from"):
         if key in settings:
             settings[key] = content.pop(key, None)
@@ -101,18 +106,22 @@ def content_of(config: DictConfig) -> dict[str, str]:
     if "paths" not in config:
         return {}
     dataset: Any = OmegaConf.to_container(config.dataset, resolve=True, throw_on_missing=False)
-    return changed_content(dataset) | _checkpoints(config)
+    return changed_content(dataset, Path(config.paths.outputs)) | _checkpoints(config)
 
 
 def _checkpoints(config: DictConfig) -> dict[str, str]:
     """SHA-256 of the checkpoints that training starts from."""
-    digests: dict[str, str] = {}
-    for key, name in (("resume", "last"), ("init_from", "best")):
-        if run := config.get(key):
-            places = (Path(run), *(Path(run) / folder / f"{name}.ckpt" for folder in ("checkpoints", "")))
-            if path := next((path for path in places if path.is_file()), None):
-                digests[key] = known_sha256(path)
-    return digests
+    named = {"resume": (config.get("resume"), to_resume), "init_from": (config.get("init_from"), to_use)}
+    found = {key: find(Path(run)) for key, (run, find) in named.items() if run}
+    return {key: known_sha256(path) for key, path in found.items() if path}
+
+
+def _may_be_carved(settings: Mapping[str, Any], content: Mapping[str, str]) -> bool:
+    """Whether a validation set may be taken out of train; not told from the data, which may be large."""
+    if (settings.get("protocol") or {}).get("validation") == "published":
+        return False
+    as_published = not content.keys() & {"train", "valid", "test", "triples"}
+    return not (as_published and (settings.get("dataset") or {}).get("name") in NOT_CARVED)
 
 
 def _dataset(dataset: dict[str, Any], content: Mapping[str, str]) -> dict[str, Any]:
@@ -153,7 +162,7 @@ def _by_meaning(node: Any) -> Any:
         hints = signature.hints if signature else {}
         node = {key: _reals(value) if _is_real(hints.get(key)) else value for key, value in node.items()}
         return node | {"_target_": former_target(target)}
-    source = _source_digest(target)
+    source = source_digest(target)
     return node | ({"_source_": source} if source else {})
 
 
@@ -170,56 +179,6 @@ def _reals(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _reals(child) for key, child in value.items()}
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _source_digest(target: str) -> str | None:
-    """SHA-256 of the module of a class that is not ours, with the modules of its package that it imports."""
-    files = _sources(target.rpartition(".")[0])
-    digests = {name: known_sha256(path) for name, path in sorted(files.items())}
-    if len(digests) < 2:
-        return next(iter(digests.values()), None)
-    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
-
-
-def _sources(module: str) -> dict[str, Path]:
-    """A module, and what it imports from its own package, directly or not, by name; empty if it is not there."""
-    found: dict[str, Path] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name in found or (spec := _spec(name)) is None or not (spec.origin or "").endswith(".py"):
-            continue
-        found[name] = Path(str(spec.origin))
-        package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
-        try:
-            tree = ast.parse(found[name].read_bytes())
-        except SyntaxError:  # told where the class is imported
-            continue
-        waiting += _imported(tree, package)
-    return found
-
-
-def _imported(tree: ast.Module, package: str) -> Iterator[str]:
-    """Names of modules that a module of a package imports anywhere from the top-level package that it is in."""
-    root = package.partition(".")[0]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == root)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
-            base = ".".join(filter(None, (above, node.module)))
-            # others are not looked for: that would import them
-            if base.partition(".")[0] == root and (spec := _spec(base)) is not None:
-                yield base
-                if spec.submodule_search_locations is not None:  # a package, of which a name may be a module
-                    yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _spec(module: str) -> ModuleSpec | None:
-    try:
-        return importlib.util.find_spec(module)
-    except (ImportError, ValueError, AttributeError):  # refused where settings are checked
-        return None
 
 
 def _holder(settings: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from dhns.config.renamed import key_of_today
 from dhns.errors import InputError
 from dhns.resources import conf_dir, conf_dirs
 
@@ -36,7 +37,7 @@ def _tree(command: str, folders: tuple[Path, ...]) -> tuple[dict[str, Any], dict
     own = _read(conf_dir() / f"{command}.yaml")
     own.pop("hydra")
     entries = [name for entry in own.pop("defaults") if isinstance(entry, dict) for name in entry]
-    groups = [name.removeprefix("optional ") for name in entries if not name.startswith("override ")]
+    groups = [name.removeprefix("optional ").partition("@")[0] for name in entries if not name.startswith("override ")]
     options = {name: keys for name in groups if (keys := _options(name, folders)) is not None}
     return own, options | own
 
@@ -52,6 +53,8 @@ def _options(group: str, folders: tuple[Path, ...]) -> dict[str, None] | None:
 def _require(settings: dict[str, Any], known: dict[str, Any], prefix: str, reader: str) -> None:
     for name, value in settings.items():
         if name not in known:
+            if now := key_of_today(f"{prefix}{name}"):
+                raise InputError(f"{prefix}{name} is no setting of {reader}; it is called {now} now")
             near = difflib.get_close_matches(str(name), known, n=1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"{reader} --cfg job prints all that there are"
             raise InputError(f"{prefix}{name} is no setting of {reader}; {hint}")

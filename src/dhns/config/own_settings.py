@@ -11,21 +11,23 @@ from omegaconf import DictConfig, OmegaConf
 from dhns.config.values import check_value
 from dhns.ranges import Count, InnerFraction, NotNegative, Seed
 
+BUDGETS = ("smoke", "short", "full")
 OWN: dict[str, Any] = {
     # train
     "seed": Seed,
     "system": str,
     "ablated": str,
     "reciprocal": bool,
+    "own_entity": bool,
     "budget": Literal["smoke", "short", "full"],
-    **{f"{part}.{budget}": Count for part in ("epochs", "validations") for budget in ("smoke", "short", "full")},
-    **{f"valid_triples.{budget}": Count | None for budget in ("smoke", "short", "full")},
+    **{f"budgets.{name}.{part}": Count for name in BUDGETS for part in ("epochs", "validations")},
+    **{f"budgets.{name}.{part}": Count | None for name in BUDGETS for part in ("valid_triples", "patience")},
     "data.batch_size": Count,
     "data.valid_triples": Count | None,
     "stopping.patience": Count | None,
-    "diffheg.name": str,
-    "diffheg.weight": NotNegative,
-    "diffheg.levels": Sequence[Mapping[str, Any]],
+    "generator.name": str,
+    "generator.weight": NotNegative,
+    "generator.levels": Sequence[Mapping[str, Any]],
     "run_dir": Path,
     "resume": Path | None,
     "init_from": Path | None,
@@ -45,6 +47,9 @@ OWN: dict[str, Any] = {
     "relation": str | None,
     "tail": str | None,
     "k": Count,
+    # blend
+    "members": Sequence[str],
+    "weights": Sequence[NotNegative] | None,
     # compare and curves
     "runs": Path,
     "markdown": bool,

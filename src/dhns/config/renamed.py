@@ -1,4 +1,4 @@
-"""Modules under names that they had, which stored settings still use."""
+"""Settings and modules under names that they had, which stored settings still use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ _FORMER = {
     "dhns.optim.lazy_adam": "dhns.training.lazy_adam",
     "dhns.optim.optimization": "dhns.training.optimization",
 }
+_OF_BUDGETS = ("epochs", "validations", "valid_triples")
+"""Were maps by budget each. Stored settings keep them: they refer to each other, and count as what they come to."""
 _PRESENT = {former: present for present, former in _FORMER.items()}
+_GENERATOR = ("diffheg", "generator"), ("generator", "model")
+"""The group of generators and, in it, the object that generates: what they were called, and what they are called."""
 
 
 def former_target(target: str) -> str:
@@ -23,13 +27,46 @@ def former_target(target: str) -> str:
     return f"{_FORMER.get(module, module)}.{name}"
 
 
-def present_targets(settings: Any) -> Any:
-    """Settings, as plain containers, whose ``_target_`` nodes name the modules of today."""
+def former_keys(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of today under the keys with which results were first stored, by which runs are known."""
+    (former, present), (former_inner, inner) = _GENERATOR
+    return _moved(settings, {present: former}, {inner: former_inner})
+
+
+def present_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Stored settings, as plain containers, whose keys and ``_target_`` nodes have the names of today."""
+    settings = {key: _present_targets(value) for key, value in settings.items()}
+    (former, present), (former_inner, inner) = _GENERATOR
+    return _moved(settings, {former: present}, {former_inner: inner}) if former in settings else settings
+
+
+def key_of_today(key: str) -> str | None:
+    """What a dotted key, or a group of choices, is called that was renamed; None for any other."""
+    (former, present), (former_inner, inner) = _GENERATOR
+    group, *rest = key.split(".")
+    if group in _OF_BUDGETS:
+        return f"budgets.{rest[0] if rest else 'NAME'}.{group}"
+    if group != former:
+        return None
+    return ".".join([present, *([inner, *rest[1:]] if rest[:1] == [former_inner] else rest)])
+
+
+def _moved(settings: dict[str, Any], groups: dict[str, str], inner: dict[str, str]) -> dict[str, Any]:
+    """The same with some groups renamed, and some keys in them."""
+    return {
+        groups.get(group, group): {inner.get(key, key): value for key, value in node.items()}
+        if group in groups and isinstance(node, dict)
+        else node
+        for group, node in settings.items()
+    }
+
+
+def _present_targets(settings: Any) -> Any:
     if isinstance(settings, list):
-        return [present_targets(child) for child in settings]
+        return [_present_targets(child) for child in settings]
     if not isinstance(settings, dict):
         return settings
-    settings = {key: present_targets(value) for key, value in settings.items()}
+    settings = {key: _present_targets(value) for key, value in settings.items()}
     target = settings.get("_target_")
     if isinstance(target, str) and "." in target:
         module, _, name = target.rpartition(".")

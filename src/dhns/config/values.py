@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 from dhns.errors import InputError
+from dhns.ranges import LARGEST_FLOAT
 
 _BOUNDS: dict[type, tuple[str, str, Callable[[Any, Any], bool]]] = {
     Ge: ("ge", "at least", lambda value, bound: value >= bound),
@@ -19,6 +20,7 @@ _BOUNDS: dict[type, tuple[str, str, Callable[[Any, Any], bool]]] = {
     Le: ("le", "at most", lambda value, bound: value <= bound),
     Lt: ("lt", "below", lambda value, bound: value < bound),
 }
+_SHOWN = 80  # characters of a value in a message
 _WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "a text", Path: "a text"}
 
 
@@ -46,12 +48,14 @@ def check_leaves(key: str, value: Any) -> None:
     """Refuse what no setting takes, anywhere in a node of a configuration.
 
     Raises:
-        InputError: a number is NaN or infinite, or an argument of an object holds ``${``, which Hydra reads again when
-            it makes the object.
+        InputError: a number is NaN or infinite, or so in single precision, or an argument of an object holds ``${``,
+            which Hydra reads again when it makes the object.
     """
     for name, leaf, is_argument in _leaves(key, value, False):
         if isinstance(leaf, float) and not math.isfinite(leaf):
             raise InputError(f"{name} is {leaf}; expected a finite number")
+        if isinstance(leaf, int | float) and abs(leaf) > LARGEST_FLOAT:
+            raise InputError(f"{name} is {_shortened(leaf)}; at most {LARGEST_FLOAT:.3g} is a number for a model")
         if is_argument and isinstance(leaf, str) and "${" in leaf:
             raise InputError(f"{name} is {leaf!r}; Hydra would read what follows ${{, so choose a name without it")
 
@@ -143,4 +147,10 @@ def _words(kind: Any) -> list[str]:
 def _shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return repr(value)
+    return _shortened(value)
+
+
+def _shortened(value: Any) -> str:
+    """A value as it was given, or its ends where it is long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 4 :]}"

@@ -104,7 +104,7 @@ class EntityEncoder(nn.Module, ABC):
 class FeatureTable(nn.Module):
     """Raw features of one modality: frozen, outside of the optimizer and the checkpoint, unless ``trainable``.
 
-    Frozen features stay as they are stored, half precision or mapped from a file; rows become float32 as they are read.
+    Frozen features stay as they are stored, maybe in half precision; rows become float32 as they are read.
 
     Args:
         modality: V features.

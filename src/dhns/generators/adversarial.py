@@ -59,8 +59,8 @@ class ModalityAdversary(NegativeGenerator):
         super().__init__()
         if encoder.view_names == (STRUCTURE,):
             raise InputError(
-                "diffheg=adversarial fakes modalities, and there is the structural view only: choose an encoder with "
-                "modalities such as encoder=attention_fusion, a graph that has some, or another diffheg"
+                "generator=adversarial fakes modalities, and there is the structural view only: choose an encoder with "
+                "modalities such as encoder=attention_fusion, a graph that has some, or another generator"
             )
         self.view_names = encoder.view_names
         self.levels = tuple(levels)

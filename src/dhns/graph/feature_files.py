@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +38,8 @@ class FeatureRows:
 def read_rows(path: Path) -> FeatureRows:
     """The feature rows of a file; nothing is unpickled but tensors and plain containers.
 
+    Tensors are copies, none is mapped from the file: what becomes of that later must not reach a run at work.
+
     ``.safetensors``, ``.npz`` and a dictionary in ``.pth`` or ``.pt`` hold ``features (rows, dim)`` and optionally
     ``index``, ``present`` or ``keys``; or else a vector ``(dim,)`` for each entity, by its name. ``.npy`` and a tensor
     in ``.pth`` or ``.pt`` are the features.
@@ -66,7 +67,7 @@ def _load(path: Path) -> Any:
     readers: dict[str, Callable[[Path], Any]] = {
         ".pth": _load_torch,
         ".pt": _load_torch,
-        ".safetensors": load_file,
+        ".safetensors": _load_safetensors,
         ".npy": _load_array,
         ".npz": _load_arrays,
     }
@@ -87,11 +88,15 @@ def _load(path: Path) -> Any:
 
 
 def _load_torch(path: Path) -> Any:
-    return torch.load(path, weights_only=True, map_location="cpu", mmap=zipfile.is_zipfile(path))
+    return torch.load(path, weights_only=True, map_location="cpu")
+
+
+def _load_safetensors(path: Path) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in load_file(path).items()}
 
 
 def _load_array(path: Path) -> Tensor:
-    return _tensor(np.load(path, mmap_mode="c", allow_pickle=False))
+    return _tensor(np.load(path, allow_pickle=False))
 
 
 def _load_arrays(path: Path) -> dict[str, Tensor | list[str]]:

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def load_graph(config: DictConfig) -> KnowledgeGraph:
-    """The data set of a configuration (``dataset``), prepared by its ``protocol``, less what is ``missing``.
+    """The data set of a configuration (``dataset``), prepared by its ``protocol``, as `prepare` does it.
 
     A feature file that is not there ends only what reads it, see `KnowledgeGraph.require_features`: a unimodal model is
     the same without.
@@ -28,8 +28,10 @@ def load_graph(config: DictConfig) -> KnowledgeGraph:
 
 
 def prepare(config: DictConfig, graph: KnowledgeGraph) -> KnowledgeGraph:
-    """A graph as the ``protocol`` of a configuration has it, less what is ``missing``."""
+    """A graph as the ``protocol`` has it, with the features of a control if there is one, less what is ``missing``."""
     prepared: KnowledgeGraph = instantiate(config.protocol).prepare(graph)
+    if config.get("features"):
+        prepared = instantiate(config.features).apply(prepared)
     if config.get("missing"):
         prepared = instantiate(config.missing).remove(prepared)
     return prepared

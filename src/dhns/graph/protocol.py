@@ -12,7 +12,7 @@ from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.overlap import contamination
 from dhns.graph.repairs import TrainAndTest, leave_out_contamination, part_train_from_test
-from dhns.graph.splits import carve_validation
+from dhns.graph.splits import Together, carve_validation
 from dhns.graph.triple_sets import distinct
 from dhns.ranges import InnerFraction, Seed
 
@@ -31,6 +31,9 @@ class Protocol:
         validation: ``published`` takes the validation set as it is. ``carved_if_contaminated`` leaves out its rows that
             repeat another or are training or test triples, and if that leaves less than half of the rows, or there are
             none, takes a new set out of train.
+        carve: how such a set is taken. ``triple`` draws triples, so that train links as many of their pairs as of a
+            test set that was drawn so: a guide to what test will say. ``pair`` takes all triples of a pair of entities
+            or none: a test of what cannot be copied, and how sets were carved before there was a choice.
         carve_fraction: share of train that a carved validation set takes.
         carve_seed: of that choice.
         select: the checkpoint that is ranked on test: of the best validation MRR, or the last.
@@ -48,9 +51,11 @@ class Protocol:
     allow_contaminated_selection: bool = False
     ties: Ties = "realistic"
     in_train_and_test: TrainAndTest = "keep"
+    carve: Together = "pair"
 
     def __post_init__(self) -> None:
         choices = {"validation": Validation, "select": Select, "ties": Ties, "in_train_and_test": TrainAndTest}
+        choices |= {"carve": Together}
         for key, allowed in choices.items():
             if getattr(self, key) not in get_args(allowed):
                 raise InputError(f"protocol.{key} is '{getattr(self, key)}'; expected {' or '.join(get_args(allowed))}")
@@ -70,7 +75,7 @@ class Protocol:
         if len(graph.valid) and 2 * len(mended.valid) >= len(graph.valid):
             return mended
         try:
-            return carve_validation(graph, self.carve_fraction, self.carve_seed)
+            return carve_validation(graph, self.carve_fraction, self.carve_seed, self.carve)
         except InputError as error:
             raise InputError(
                 f"{graph.name} has no validation set to use, and none can be carved out of what is in train and not in "

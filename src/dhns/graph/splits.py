@@ -1,10 +1,11 @@
-"""Seeded splits that leave nothing unseen and leak no pair."""
+"""Seeded splits that leave nothing unseen."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,21 +15,29 @@ from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.triple_sets import distinct, first_of_equals, occur_in
 
+Together = Literal["pair", "triple"]
+"""What a split does not part: all triples on an unordered pair of entities, or only the repetitions of a triple."""
+
 
 def split_keeping_support(
-    triples: Tensor, fractions: Sequence[float], seed: int, stays: Tensor | None = None
+    triples: Tensor,
+    fractions: Sequence[float],
+    seed: int,
+    stays: Tensor | None = None,
+    together: Together = "pair",
 ) -> tuple[Tensor, ...]:
     """Split triples into train and held-out sets, so that train supports whatever is held out.
 
-    Two rules hold. A triple leaves train only if each of its entities and its relation keep at least one training
-    triple. And triples on the same unordered pair ``{head, tail}`` stay together, so that an inverse, symmetric or
-    duplicate relation in train cannot give a held-out triple away.
+    A triple leaves train only if each of its entities and its relation keep at least one training triple. With
+    ``pair``, triples on the same unordered pair ``{head, tail}`` stay together, so that an inverse, symmetric or
+    duplicate relation in train cannot give a held-out triple away; with ``triple``, it can, as in most benchmarks.
 
     Args:
         triples: ``(n, 3)`` int64 rows ``(head, relation, tail)``.
         fractions: the share of ``triples`` each held-out set gets, as far as the rules allow.
         seed: of NumPy's ``default_rng``; the same seed gives the same split on every platform.
         stays: ``(n,)`` bool, triples that must stay in train; none if not given.
+        together: what is never parted; a repeated triple is in one set with any.
 
     Returns:
         Train, then one tensor per fraction; rows keep their order.
@@ -41,7 +50,7 @@ def split_keeping_support(
     rows = triples.numpy()
     targets = [round(fraction * len(rows)) for fraction in fractions]
     movable = np.ones(len(rows), dtype=bool) if stays is None else ~stays.numpy()
-    assigned = torch.from_numpy(_assign(rows, targets, seed, movable))
+    assigned = torch.from_numpy(_assign(rows, targets, seed, movable, together))
     parts = tuple(triples[assigned == part] for part in range(len(targets) + 1))
     for fraction, part in zip(fractions, parts[1:], strict=True):
         if fraction > 0 and len(part) == 0:
@@ -53,7 +62,9 @@ def split_keeping_support(
     return parts
 
 
-def carve_validation(graph: KnowledgeGraph, fraction: float = 0.05, seed: int = 0) -> KnowledgeGraph:
+def carve_validation(
+    graph: KnowledgeGraph, fraction: float = 0.05, seed: int = 0, together: Together = "pair"
+) -> KnowledgeGraph:
     """A graph whose validation set is taken out of train, by the rule of :func:`split_keeping_support`.
 
     No test triple is taken, and a repeated one once. The published validation triples that are in neither train nor
@@ -63,12 +74,13 @@ def carve_validation(graph: KnowledgeGraph, fraction: float = 0.05, seed: int = 
         graph: left as it is.
         fraction: share of train to validate on.
         seed: of the choice.
+        together: see :func:`split_keeping_support`.
 
     Raises:
         InputError: the fraction is not a share, or no training triple can be held out.
     """
     in_test = occur_in(graph.train, graph.test, graph)
-    train, valid = split_keeping_support(graph.train, [fraction], seed, stays=in_test)
+    train, valid = split_keeping_support(graph.train, [fraction], seed, in_test, together)
     valid = valid[first_of_equals(valid)]
     published = distinct(graph.valid)
     retired = published[~occur_in(published, graph.triples("train", "test"), graph)]
@@ -80,15 +92,15 @@ def carve_validation(graph: KnowledgeGraph, fraction: float = 0.05, seed: int = 
     )
     note = (
         f"validation set carved out of train: {len(valid)} of {len(graph.train)} training triples (fraction "
-        f"{fraction:g}, seed {seed}); {found}"
+        f"{fraction:g}, seed {seed}, by {together}); {found}"
     )
     filter_only = distinct(torch.cat([graph.filter_only, retired]))
     return replace(graph, train=train, valid=valid, filter_only=filter_only, notes=(*graph.notes, note))
 
 
-def _assign(rows: np.ndarray, targets: Sequence[int], seed: int, movable: np.ndarray) -> np.ndarray:
+def _assign(rows: np.ndarray, targets: Sequence[int], seed: int, movable: np.ndarray, together: Together) -> np.ndarray:
     """``(n,)`` part of each row: 0 for train, ``k`` for the k-th held-out set."""
-    order, start = _by_pair(rows)
+    order, start = _grouped(rows if together == "triple" else np.sort(rows[:, [0, 2]], axis=1))
     ends, relation = rows[:, [0, 2]], rows[:, 1]
     entity_support = np.bincount(ends.ravel())
     relation_support = np.bincount(relation)
@@ -118,9 +130,10 @@ def _outlasts(support: np.ndarray, uses: Counter[int]) -> bool:
     return all(support[name] > count for name, count in uses.items())
 
 
-def _by_pair(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers ordered by unordered pair of head and tail, and the bounds of each pair among them."""
-    lesser, greater = np.sort(rows[:, [0, 2]], axis=1).T
-    pair = lesser * (greater.max(initial=0) + 1) + greater
-    order = np.argsort(pair, kind="stable")
-    return order, np.append(np.flatnonzero(np.diff(pair[order], prepend=-1)), len(rows))
+def _grouped(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers ordered by their keys ``(n, columns)``, and the bounds of each group of equal keys among them."""
+    order = np.lexsort(keys.T[::-1])
+    ordered = keys[order]
+    first = np.ones(len(keys), dtype=bool)
+    first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    return order, np.append(np.flatnonzero(first), len(keys))

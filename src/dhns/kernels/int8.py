@@ -32,7 +32,7 @@ class Int8Linear:
         if not supported(weight.device.type):
             raise InputError(
                 f"products of 8-bit integers do not work on this {weight.device.type} device; set "
-                "diffheg.generator.int8=false"
+                "generator.model.int8=false"
             )
         rounded, scale = _rounded(weight.float())
         self._weight, self._scale, self._dtype = rounded.T, scale.T.to(dtype), dtype

@@ -38,6 +38,11 @@ class NonSamplingLoss(AllEntityLoss):
             query, table = scorer.factors(query, table)
             known = (query[queries.row] * table[queries.answer]).sum(1)
             everything = ((query.T @ query) * (table.T @ table)).sum()
+            if queries.own is not None and queries.raised is not None:
+                own = (query * table[queries.own]).sum(1)
+                everything = everything + ((own + queries.raised).square() - own.square()).sum()
+                is_own = queries.answer == queries.own[queries.row]
+                known = known + queries.raised[queries.row] * is_own
             positive_loss = (known - (scorer.margin or 1.0)).square().mean()
             negative_loss = everything / len(known) - known.square().mean()
         return positive_loss, self.negative_weight * negative_loss

@@ -27,7 +27,7 @@ class SoftmaxLoss(AllEntityLoss):
         self.label_smoothing = label_smoothing
 
     def terms(self, scorer: Scorer, queries: EmbeddedQueries, table: Tensor) -> tuple[Tensor, Tensor]:
-        scores = scorer.score_all(queries.entity, queries.relation, queries.head_side, table)
+        scores = queries.score_all(scorer, table)
         answered, normalised = _SoftmaxTerms.apply(scores, queries.row, queries.answer)  # type: ignore[no-untyped-call]
         if self.label_smoothing == 0:
             return -answered, normalised

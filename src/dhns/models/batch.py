@@ -13,6 +13,8 @@ from torch.nn.functional import embedding
 from dhns.encoders.encoder import Encoded
 from dhns.graph.queries import Queries, answers
 from dhns.models.kge_model import KGEModel
+from dhns.models.own_entity import raise_own
+from dhns.scorers.scorer import Scorer
 
 
 class Negatives(NamedTuple):
@@ -93,6 +95,8 @@ class EmbeddedQueries(NamedTuple):
         head_side: ``(Q,)`` bool.
         row: ``(B,)`` the query that each positive answers.
         answer: ``(B,)`` the entity that it answers with.
+        own: ``(Q,)`` ids of the known entities, whose scores as answers are raised; None if they are not.
+        raised: ``(Q,)`` by what.
     """
 
     entity: Tensor
@@ -100,6 +104,29 @@ class EmbeddedQueries(NamedTuple):
     head_side: Tensor
     row: Tensor
     answer: Tensor
+    own: Tensor | None = None
+    raised: Tensor | None = None
+
+    def score_all(self, scorer: Scorer, table: Tensor) -> Tensor:
+        """``(Q, E)`` scores of every row of ``table`` ``(E, J)``."""
+        scores = scorer.score_all(self.entity, self.relation, self.head_side, table)
+        return scores if self.own is None or self.raised is None else raise_own(scores, self.own, self.raised)
+
+
+class ScoredNegatives(NamedTuple):
+    """Scores of B positives and of their N negatives.
+
+    Attributes:
+        batch: their embeddings.
+        positive: ``(B,)``.
+        negative: ``(B, N)``.
+        own_loss: of the numbers for the own entity, see `OwnEntity.loss`; None without them.
+    """
+
+    batch: EmbeddedBatch
+    positive: Tensor
+    negative: Tensor
+    own_loss: Tensor | None = None
 
 
 class EmbeddedBatch(NamedTuple):
@@ -121,30 +148,29 @@ class EmbeddedBatch(NamedTuple):
         return EmbeddedPositives(self.encoded.rows(head), self.relations[relation], self.encoded.rows(tail))
 
 
-def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> tuple[EmbeddedBatch, Tensor, Tensor]:
+def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> ScoredNegatives:
     """Encode positives ``(B, 3)`` and their negatives, each distinct entity once, and score them.
 
-    The query of a positive is that of its negatives: its answer is scored as one more candidate.
-
-    Returns:
-        The batch, and the scores of its positives ``(B,)`` and of their negatives ``(B, N)``.
+    The query of a positive is that of its negatives: its answer is scored as one more candidate, and so is its own
+    entity where the model has a number for that.
     """
-    relations, head_side = model.relation_table(), negatives.head_side
+    relations, head_side, own_entity = model.relation_table(), negatives.head_side, model.own_entity
     drawn = (negatives.entity, *(negatives.views or {}).values())
     encoded, (head, tail, candidates, *lent) = model.encode_distinct(
         triples[:, 0], triples[:, 2], *drawn, relations=relations
     )
     rows = torch.stack([head, triples[:, 1], tail], dim=1)
-    query = model.embed(Queries.of(rows, head_side), encoded.joint, relations)
-    answer, score = answers(rows, head_side)[:, None], model.scorer.score_candidates
+    asked, answer, score = Queries.of(rows, head_side), answers(rows, head_side), model.scorer.score_candidates
+    query = model.embed(asked, encoded.joint, relations)
+    first = torch.stack([answer] if own_entity is None else [answer, asked.entity], dim=1)
     if len(negatives.entity) < len(triples):  # shared by all
-        positive = score(*query, encoded.joint, answer).squeeze(1)
+        known = score(*query, encoded.joint, first)
         negative = model.scorer.score_all(*query, embedding(candidates[0], encoded.joint))
     elif negatives.views is None:
-        both = score(*query, encoded.joint, torch.cat([answer, candidates], dim=1))
-        positive, negative = both[:, 0], both[:, 1:]
+        both = score(*query, encoded.joint, torch.cat([first, candidates], dim=1))
+        known, negative = both[:, : first.shape[1]], both[:, first.shape[1] :]
     else:
-        positive = score(*query, encoded.joint, answer).squeeze(1)
+        known = score(*query, encoded.joint, first)
         source = dict.fromkeys(encoded.views, candidates) | dict(zip(negatives.views, lent, strict=True))
         mixed = model.encoder.fuse(
             {name: view[source[name]] for name, view in encoded.views.items()},
@@ -152,7 +178,14 @@ def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> t
         )
         own = torch.arange(candidates.numel(), device=candidates.device).view_as(candidates)
         negative = score(*query, mixed.flatten(0, 1), own)
-    return EmbeddedBatch(encoded, relations, rows), positive, negative
+    batch, positive = EmbeddedBatch(encoded, relations, rows), known[:, 0]
+    if own_entity is None:
+        return ScoredNegatives(batch, positive, negative)
+    queries, answer = negatives.queries, answers(triples, head_side)
+    own_loss = own_entity.loss(queries, known[:, 1], answer, torch.cat([known[:, :1], negative], dim=1))
+    positive = own_entity.raise_candidates(positive[:, None], queries, answer[:, None])[:, 0]
+    negative = own_entity.raise_candidates(negative, queries, negatives.entity)
+    return ScoredNegatives(batch, positive, negative, own_loss)
 
 
 def embed_queries(model: KGEModel, triples: Tensor, head_side: Tensor) -> tuple[EmbeddedBatch, EmbeddedQueries]:
@@ -170,4 +203,5 @@ def embed_queries(model: KGEModel, triples: Tensor, head_side: Tensor) -> tuple[
     encoded = model.encode(None, relations)
     queries, row = Queries.of(triples, head_side).distinct(model.num_relations)
     asked = model.embed(queries, encoded.joint, relations)
-    return EmbeddedBatch(encoded, relations, triples), EmbeddedQueries(*asked, row, answers(triples, head_side))
+    own = () if model.own_entity is None else (queries.entity, model.own_entity(queries))
+    return EmbeddedBatch(encoded, relations, triples), EmbeddedQueries(*asked, row, answers(triples, head_side), *own)

@@ -8,6 +8,7 @@ from torch.nn.functional import embedding
 
 from dhns.encoders.encoder import Encoded, EntityEncoder
 from dhns.graph.queries import Queries, answers
+from dhns.models.own_entity import OwnEntity
 from dhns.scorers.scorer import Scorer
 
 NEARLY_ALL = 3
@@ -23,14 +24,23 @@ class KGEModel(nn.Module):
         num_relations: R; the model owns the relation table.
         reciprocal: a second vector per relation, by which a tail asks for its head, in place of the scorer's inverse
             (Lacroix et al., ICML 2018). A triple then has a score for each side.
+        own_entity: raises the score of the entity that is asked about; None to leave it as the scorer has it.
     """
 
-    def __init__(self, encoder: EntityEncoder, scorer: Scorer, num_relations: int, reciprocal: bool = False) -> None:
+    def __init__(
+        self,
+        encoder: EntityEncoder,
+        scorer: Scorer,
+        num_relations: int,
+        reciprocal: bool = False,
+        own_entity: OwnEntity | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.scorer = scorer
         self.num_relations = num_relations
         self.reciprocal = reciprocal
+        self.own_entity = own_entity
         self.relations = nn.Parameter(scorer.initial_relations(num_relations * (2 if reciprocal else 1)))
 
     def relation_rows(self, queries: Queries) -> Tensor:
@@ -78,10 +88,10 @@ class KGEModel(nn.Module):
     def score_triples(self, triples: Tensor, head_side: Tensor | None = None) -> Tensor:
         """``(B,)`` scores of triples ``(B, 3)`` of ids, as tails or where ``head_side`` ``(B,)`` as heads.
 
-        The side matters with reciprocal relations only.
+        The side matters with reciprocal relations, and to a loop where the model has a number for the own entity.
         """
         head_side = torch.zeros_like(triples[:, 0], dtype=torch.bool) if head_side is None else head_side
-        if self.reciprocal:
+        if self.reciprocal or self.own_entity is not None:
             queries = Queries.of(triples, head_side)
             return self.score_candidates(queries, answers(triples, head_side)[:, None]).squeeze(1)
         relations = self.relation_table()
@@ -94,7 +104,8 @@ class KGEModel(nn.Module):
         relations = self.relation_table()
         encoded, (entity, rows) = self.encode_distinct(queries.entity, candidates, relations=relations)
         asked = self.embed(queries._replace(entity=entity), encoded.joint, relations)
-        return self.scorer.score_candidates(*asked, encoded.joint, rows)
+        scores = self.scorer.score_candidates(*asked, encoded.joint, rows)
+        return scores if self.own_entity is None else self.own_entity.raise_candidates(scores, queries, candidates)
 
     def score_all(self, queries: Queries, table: Tensor | None = None) -> Tensor:
         """``(B, E)`` scores of every entity as the answer.
@@ -105,4 +116,5 @@ class KGEModel(nn.Module):
         """
         relations = self.relation_table()
         table = self.encode(None, relations).joint if table is None else table
-        return self.scorer.score_all(*self.embed(queries, table, relations), table)
+        scores = self.scorer.score_all(*self.embed(queries, table, relations), table)
+        return scores if self.own_entity is None else self.own_entity.raise_all(scores, queries)

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dhns.errors import InputError
 from dhns.results.estimates import Estimate, Slice, per_query, query_identity, slices
 from dhns.results.provenance import differing_parts
 from dhns.results.ranks import FILE_NAME, RankedQueries, read_ranks
+from dhns.results.relation_names import relation_names
 from dhns.results.systems import DataSet, System
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,12 @@ class Comparison:
 
 
 def compare(
-    data: DataSet, metric: str = "mrr", level: float = 0.95, by: str | None = None, against: str | None = None
+    data: DataSet,
+    metric: str = "mrr",
+    level: float = 0.95,
+    by: str | None = None,
+    against: str | None = None,
+    data_sets: Path | None = None,
 ) -> Comparison:
     """Systems with estimates from their ranks, where they have any.
 
@@ -52,17 +59,19 @@ def compare(
         level: of intervals.
         by: how queries are sliced, see `dhns.results.estimates.slices`.
         against: a system by hash, name or model; it may be absent.
+        data_sets: folder of published data sets, for the names of relations, see `relation_names`.
 
     Raises:
         InputError: several systems go by that name.
     """
     other = data.named(against) if against is not None else None
-    ranks = _ranks(data)
+    ranks = usable_ranks([(system.title, system.runs) for system in data.systems], data.split)
     if not ranks:
         return Comparison(data, metric, level, (), None, ())
-    ranked = tuple(ranks)
-    place = ranked.index(other) if other in ranks else None
-    found = slices(list(ranks.values()), metric, level, by, place)
+    ranked = tuple(data.systems[place] for place in ranks)
+    place = ranked.index(other) if other in ranked else None
+    names = relation_names(data, data_sets) if by == "relation" else ()
+    found = slices(list(ranks.values()), metric, level, by, place, names)
     return Comparison(data, metric, level, ranked, other if place is not None else None, tuple(found))
 
 
@@ -104,26 +113,37 @@ def _without(found: Sequence[Comparison], against: str) -> list[str]:
     raise InputError(f"against={against}: no row with ranks goes by that name; there are {', '.join(names[:8])}")
 
 
-def _ranks(data: DataSet) -> dict[System, list[RankedQueries]]:
-    """Of the systems all of whose runs keep ranks; of the same queries, which are those of most systems."""
-    found = {system: runs for system in data.systems if (runs := _of_runs(system, data.split))}
-    counted = Counter(query_identity(runs[0]) for runs in found.values())
+def usable_ranks(
+    systems: Sequence[tuple[str, Mapping[Path, Mapping[str, Any]]]], split: str
+) -> dict[int, list[RankedQueries]]:
+    """By place, the ranks of the systems all of whose runs keep some, of the queries that most systems have.
+
+    Those whose ranks are of no use are left out, with a warning.
+
+    Args:
+        systems: for each its name, and its results by folder.
+        split: that was ranked.
+    """
+    found = {place: ranks for place, system in enumerate(systems) if (ranks := _of_runs(*system, split))}
+    counted = Counter(query_identity(ranks[0]) for ranks in found.values())
     usual = {identity for identity, _ in counted.most_common(1)}
-    for system, runs in list(found.items()):
-        if {query_identity(ranked) for ranked in runs} != usual:
-            log.warning("no interval for %s: its ranks are of other queries than those of its data set", system.title)
-            del found[system]
+    for place, ranks in list(found.items()):
+        if {query_identity(ranked) for ranked in ranks} != usual:
+            log.warning(
+                "no interval for %s: its ranks are of other queries than those of its data set", systems[place][0]
+            )
+            del found[place]
     return found
 
 
-def _of_runs(system: System, split: str) -> list[RankedQueries]:
+def _of_runs(name: str, runs: Mapping[Path, Mapping[str, Any]], split: str) -> list[RankedQueries]:
     """Empty where a run has no ranks, or none that are of use."""
-    if not all((folder / FILE_NAME).exists() for folder in system.runs):
+    if not all((folder / FILE_NAME).exists() for folder in runs):
         return []
     try:
-        return [_of_run(folder / FILE_NAME, run["metrics"][split], split) for folder, run in system.runs.items()]
+        return [_of_run(folder / FILE_NAME, run["metrics"][split], split) for folder, run in runs.items()]
     except InputError as error:
-        log.warning("no interval for %s: %s", system.title, error)
+        log.warning("no interval for %s: %s", name, error)
         return []
 
 

@@ -102,6 +102,7 @@ def slices(
     level: float = 0.95,
     by: str | None = None,
     against: int | None = None,
+    relations: Sequence[str] = (),
 ) -> list[Slice]:
     """All queries as one slice; then those that ``by`` makes of them; for relations, also the mean over relations.
 
@@ -113,6 +114,7 @@ def slices(
         level: of the intervals.
         by: ``relation``, ``popularity`` (of the answer, in deciles) or ``side``.
         against: number of the system from which all others differ.
+        relations: names in id order; without them, relations go by id.
 
     Raises:
         InputError: ranks are of different queries.
@@ -124,7 +126,7 @@ def slices(
     sample = _Sample(values, first.cluster, against)
     found = _slices(sample.parts(["all"], np.zeros(len(first), dtype=np.int64)), level, against)
     if by is not None:
-        names, group = _groups(first, by)
+        names, group = _groups(first, by, relations)
         parts = sample.parts(names, group)
         found += _slices(parts, level, against)
         if by == "relation":
@@ -224,17 +226,25 @@ def _effective(cluster: np.ndarray) -> float:
     return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
-def _groups(ranked: RankedQueries, by: str) -> tuple[list[str], np.ndarray]:
+def _groups(ranked: RankedQueries, by: str, relations: Sequence[str]) -> tuple[list[str], np.ndarray]:
     """Names of groups of queries, and the number of each query's group ``(queries,)``."""
     if by == "side":
         sides = np.unique(ranked.head_side, return_inverse=True)
         return ["head" if head else "tail" for head in sides[0]], sides[1]
     if by == "relation":
-        relations = np.unique(ranked.relation, return_inverse=True)
-        return [f"relation {relation}" for relation in relations[0]], relations[1]
+        ids, group = np.unique(ranked.relation, return_inverse=True)
+        return [f"relation {_name(relation, relations)}" for relation in ids.tolist()], group
     popularity = ranked.popularity
     # equal numbers of queries, but for answers of equal popularity, which stay together
     borders = np.unique(np.quantile(popularity, np.arange(1, BINS) / BINS, method="inverted_cdf"))
     _, group = np.unique(np.searchsorted(borders, popularity), return_inverse=True)
     ends = [(popularity[group == number].min(), popularity[group == number].max()) for number in range(group.max() + 1)]
     return [f"popularity {low}" if low == high else f"popularity {low} to {high}" for low, high in ends], group
+
+
+def _name(relation: int, names: Sequence[str]) -> str:
+    """The name that no other has: with the id where several do, the id alone where there are no names."""
+    if relation >= len(names):
+        return str(relation)
+    name = names[relation]
+    return name if names.count(name) == 1 else f"{name} ({relation})"

@@ -1,40 +1,28 @@
-"""A comparison for other programs: JSON with all there is, or CSV with a line per system, metric and slice."""
+"""A comparison for other programs: JSON with all there is, or a table with a line per system, metric and slice."""
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dhns.errors import InputError
-from dhns.files import write_json, write_text
 from dhns.results.comparison import Comparison
 from dhns.results.intervals import FLIPS, RESAMPLES
+from dhns.results.records import write_records
 from dhns.results.schema import METRICS
 from dhns.results.systems import System
 
-FORMATS = (".csv", ".json")
-_COLUMNS = ("data_set", "system", "config_hash", "negatives", "protocol", "seeds", "metric", "slice", "queries")
+_FACTS = ("data_set", "system", "config_hash", "negatives", "protocol", "seeds", "metric", "slice", "queries")
 _NUMBERS = ("entities", "value", "sd", "low", "high", "against")
 _OF_DIFFERENCES = ("difference", "difference_low", "difference_high", "p", "p_corrected")
-
-
-def require_format(path: Path) -> None:
-    """Raise `InputError` unless a comparison can be written to such a file."""
-    if path.suffix not in FORMATS or path.is_dir():
-        raise InputError(f"out is '{path}'; expected a file that ends in {' or '.join(FORMATS)}")
+COLUMNS = (*_FACTS, *_NUMBERS, *_OF_DIFFERENCES)
 
 
 def write_comparison(path: Path, found: Sequence[Comparison]) -> None:
-    """Write shares of one, not percent, as ``.csv`` or ``.json``."""
-    if path.suffix == ".json":
-        write_json(path, as_json(found))
-    else:
-        write_text(path, as_csv(found))
+    """Write shares of one, not percent, as `dhns.results.records.write_records` does."""
+    write_records(path, comparison_records(found), COLUMNS, whole=as_json(found))
 
 
 def as_json(found: Sequence[Comparison]) -> dict[str, Any]:
@@ -49,15 +37,11 @@ def as_json(found: Sequence[Comparison]) -> dict[str, Any]:
     }
 
 
-def as_csv(found: Sequence[Comparison]) -> str:
-    """A line per system, metric and slice; of metrics without interval, and of systems without ranks, what is known."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, (*_COLUMNS, *_NUMBERS, *_OF_DIFFERENCES), lineterminator="\n")
-    writer.writeheader()
+def comparison_records(found: Sequence[Comparison]) -> Iterator[dict[str, Any]]:
+    """By some of `COLUMNS`: of metrics without interval, and of systems without ranks, what is known."""
     for comparison in found:
         for system in comparison.data.systems:
-            writer.writerows(_lines(comparison, system))
-    return text.getvalue()
+            yield from _lines(comparison, system)
 
 
 def _data_set(comparison: Comparison) -> dict[str, Any]:

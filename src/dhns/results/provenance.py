@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def _data_key(result: dict[str, Any]) -> tuple[str, str]:
 def require_one_graph(dataset: str, results: dict[Path, dict[str, Any]]) -> None:
     """Check that results by run folder agree in every part of the graph that they have.
 
-    A modality may be left out, but not replaced.
+    A modality may be left out, but not replaced, unless by a control of `dhns.graph.feature_controls`.
 
     Raises:
         InputError: two runs differ; the message names them.
@@ -49,7 +49,7 @@ def require_one_graph(dataset: str, results: dict[Path, dict[str, Any]]) -> None
     seen: dict[str, tuple[str, Path]] = {}
     for folder, result in results.items():
         for part, fingerprint in (result.get("fingerprints") or {}).items():
-            expected, first = seen.setdefault(part, (fingerprint, folder))
+            expected, first = seen.setdefault(f"{part}{_control(part, result)}", (fingerprint, folder))
             if fingerprint != expected:
                 raise InputError(
                     f"the runs of one table differ in '{part}' of {dataset}: {first} has {expected[:SHORT]}, {folder} "
@@ -57,23 +57,39 @@ def require_one_graph(dataset: str, results: dict[Path, dict[str, Any]]) -> None
                 )
 
 
-def data_facts(results: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Splits and features by name and short fingerprint, and what the protocol changed."""
+def data_facts(results: Collection[dict[str, Any]]) -> dict[str, str]:
+    """Splits and features by name and short fingerprint, and what the protocol changed for all."""
     prints: dict[str, str] = {}
-    files: dict[str, Any] = {}
-    notes: dict[str, None] = {}
+    features: dict[str, str] = {}
     for result in results:
-        prints |= {part: f"#{whole[:SHORT]}" for part, whole in (result.get("fingerprints") or {}).items()}
         modalities = result["config"]["dataset"].get("modalities") or {}
-        files |= {name: modality for name, modality in modalities.items() if modality}
-        notes |= dict.fromkeys(result["protocol"]["notes"])
-    features = {part.removeprefix("modality/"): short for part, short in prints.items() if part.startswith("modality/")}
+        for part, whole in (result.get("fingerprints") or {}).items():
+            prints[part] = f"#{whole[:SHORT]}"
+            if (name := part.removeprefix("modality/")) != part:
+                features[f"{name}{_control(part, result)}"] = f"{_file_name(modalities[name])} {prints[part]}"
     facts = {
         "splits": ", ".join(f"{split} {prints[split]}" for split in ("train", "valid", "test") if split in prints),
-        "features": ", ".join(f"{name} {_file_name(files[name])} {features[name]}" for name in features),
-        "protocol notes": "; ".join(notes),
+        "features": ", ".join(f"{name} {told}" for name, told in features.items()),
+        "protocol notes": "; ".join(shared_notes(results)),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def shared_notes(results: Iterable[dict[str, Any]]) -> list[str]:
+    """What all results say of their graphs."""
+    all_notes = [result["protocol"]["notes"] for result in results]
+    return (
+        [note for note in dict.fromkeys(all_notes[0]) if all(note in notes for notes in all_notes)] if all_notes else []
+    )
+
+
+def _control(part: str, result: Mapping[str, Any]) -> str:
+    """What a control made of a modality, as an addition to its name; empty where there was none."""
+    control = result["config"].get("features") or {}
+    name, chosen = part.removeprefix("modality/"), control.get("modalities")
+    if name == part or not control or (chosen is not None and name not in chosen):
+        return ""
+    return f" ({control.get('kind')}, seed {control.get('seed')})"
 
 
 def _file_name(modality: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from dhns.errors import InputError
 from dhns.files import write_bytes
 
 FILE_NAME = "ranks.npz"
+_RELATIONS = "relations"
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ class RankedQueries:
         return ranks
 
 
-def write_ranks(path: Path, splits: Mapping[str, RankedQueries]) -> None:
-    """Write the ranks of some splits, whole or not at all."""
+def write_ranks(path: Path, splits: Mapping[str, RankedQueries], relations: Sequence[str] = ()) -> None:
+    """Write the ranks of some splits, and the labels of the relations in id order, whole or not at all."""
     content = io.BytesIO()
     arrays = {f"{split}/{f.name}": getattr(ranked, f.name) for split, ranked in splits.items() for f in fields(ranked)}
+    if relations:
+        arrays[_RELATIONS] = np.array(relations, dtype=np.str_)
     np.savez_compressed(content, **arrays)
     write_bytes(path, content.getbuffer())
 
@@ -67,7 +70,7 @@ def read_ranks(path: Path) -> dict[str, RankedQueries]:
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            splits = dict.fromkeys(name.partition("/")[0] for name in archive.files)
+            splits = dict.fromkeys(name.partition("/")[0] for name in archive.files if "/" in name)
             return {
                 split: RankedQueries(**{f.name: archive[f"{split}/{f.name}"] for f in fields(RankedQueries)})
                 for split in splits
@@ -78,3 +81,12 @@ def read_ranks(path: Path) -> dict[str, RankedQueries]:
         ) from None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} holds no readable ranks ({error}); delete it and train again (force=true)") from None
+
+
+def read_relation_names(path: Path) -> tuple[str, ...]:
+    """The labels of the relations in id order; empty where the file has none, as older ones, or cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return tuple(archive[_RELATIONS].tolist()) if _RELATIONS in archive.files else ()
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return ()

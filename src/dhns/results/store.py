@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dhns.config.identity import RESULT_VERSION
+from dhns.config.renamed import present_settings
 from dhns.errors import InputError
 from dhns.results.schema import require_usable
 
@@ -20,7 +21,7 @@ _PACKAGES = ("dhns", "torch", "pytorch-lightning", "torchmetrics", "hydra-core",
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """Read a result file.
+    """Read a result file; its settings have the names of today.
 
     Raises:
         InputError: it is missing, not JSON, or of another version.
@@ -37,7 +38,9 @@ def read_result(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} has result version {content.get('version')}, this program {RESULT_VERSION}; run it again"
         )
-    return dict(content)
+    if isinstance(content.get("config"), dict):
+        content["config"] = present_settings(content["config"])
+    return content
 
 
 def find_results(folder: Path, split: str = "test") -> list[tuple[Path, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dhns.config.identity import BUDGET, IGNORED, IGNORED_OF_TRAINER, SET_BY_BUDGET
+from dhns.config.identity import BUDGET, IGNORED, IGNORED_OF_TRAINER, NEUTRAL, SET_BY_BUDGET
 from dhns.resources import conf_dir
 
 PARTS = ("encoder", "loss", "regularizer")
@@ -27,15 +27,21 @@ def title(result: Mapping[str, Any]) -> str:
 
 
 def name(result: Mapping[str, Any]) -> str:
-    """System, scorer, parts that are not the system's own, variant of the generator, ablation, what was taken away."""
+    """System, scorer, parts that are not the system's own, generator, ablation, what was done to the features."""
     config, system = result["config"], result["system"]
+    if "members" in config:  # a blend is named by them
+        return str(system)
     scorer = _class_name(config.get("scorer"))
     parts = [system] if system.lower() == scorer.lower() else [system, scorer]
     own = _own_choices(system)
     choices = {group: _choice(group, config[group], own.get(group, "")) for group in PARTS if group in config}
     parts += [f"{group}={choice}" for group, choice in choices.items() if choice not in ("", own.get(group))]
-    parts += [_variant(config.get("diffheg") or {}, own.get("diffheg"))] if result["ablated"] != "no_diffheg" else []
+    parts += (
+        [_variant(config.get("generator") or {}, own.get("generator"))] if result["ablated"] != "no_diffheg" else []
+    )
     parts += [result["ablated"]] if result["ablated"] != "full" else []
+    if control := config.get("features"):
+        parts.append(f"features={_of_some(control.get('kind') or '', control)}")
     if missing := config.get("missing"):
         parts.append(f"less {100 * (missing.get('share') or 0):g} % {taken_away(missing)}")
     if (absent := (config.get("encoder") or {}).get("absent", "mask")) != "mask":
@@ -45,8 +51,13 @@ def name(result: Mapping[str, Any]) -> str:
 
 def taken_away(missing: Mapping[str, Any]) -> str:
     """Who loses modalities first, and which ones if not all; empty where nothing is missing."""
-    names = missing.get("modalities") or ()
-    return " ".join([missing.get("strategy") or "", *([f"({', '.join(map(str, names))})"] if names else [])])
+    return _of_some(missing.get("strategy") or "", missing)
+
+
+def _of_some(word: str, node: Mapping[str, Any]) -> str:
+    """A word, and the ``modalities`` that it is said of if these are not all."""
+    names = node.get("modalities") or ()
+    return " ".join([word, *([f"({', '.join(map(str, names))})"] if names else [])])
 
 
 def sampler(result: Mapping[str, Any]) -> str:
@@ -56,7 +67,9 @@ def sampler(result: Mapping[str, Any]) -> str:
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """By dotted key, the settings that change numbers."""
+    younger = {key: value for key, value in NEUTRAL.items() if not isinstance(value, Mapping) and "." not in key}
     plain = {key: value for key, value in config.items() if key not in IGNORED | BUDGET | {"system", "ablated"}}
+    plain = younger | plain  # those that a run was stored before are at the value that changes nothing
     found = dict(_leaves(plain))
     with contextlib.suppress(OmegaConfBaseException):  # of a file that no program of ours wrote
         tree = OmegaConf.create({name: config[name] for name in (*BUDGET, "trainer", "data") if name in config})
@@ -93,7 +106,7 @@ def _variant(node: Mapping[str, Any], own: str | None) -> str:
     variant = str(node.get("name", "default")) if node else "none"
     if variant == own:
         return ""
-    return f"diffheg={variant}" if variant in ("none", "default") else variant
+    return f"generator={variant}" if variant in ("none", "default") else variant
 
 
 def _class_name(node: Any) -> str:
@@ -110,7 +123,7 @@ def _own_choices(system: str) -> dict[str, str]:
 def _choices(file: Path) -> dict[str, str]:
     """What the defaults of a configuration file choose, by group."""
     found: dict[str, str] = {}
-    content: Any = OmegaConf.load(file)
+    content: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     for entry in content.get("defaults", ()):
         if isinstance(entry, Mapping):
             found |= {str(group).removeprefix("override /"): str(choice) for group, choice in entry.items()}

@@ -12,6 +12,7 @@ from dhns.errors import InputError
 from dhns.generators.levels import HardnessLevel
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.models.kge_model import KGEModel
+from dhns.models.own_entity import OwnEntity
 from dhns.randomness import derive_seed
 from dhns.training.module import Generation, LinkPredictionModule
 
@@ -20,10 +21,11 @@ def build_module(config: dict[str, Any], graph: KnowledgeGraph) -> LinkPredictio
     """Model, loss, sampler and generator by their settings, initialised by the seed.
 
     Args:
-        config: plain dictionary with ``seed``, ``reciprocal``, ``scorer``, ``encoder``, ``negatives`` (empty for a loss
-            over all entities), ``loss``, ``regularizer`` (may be empty), ``optimization``, ``acceleration`` (may be
-            left out) and ``diffheg`` (may be empty): ``_target_`` nodes that Hydra instantiates. It goes into the
-            checkpoint as it is, interpolations included, so that folders are looked up where it is loaded.
+        config: plain dictionary with ``seed``, ``reciprocal``, ``own_entity``, ``scorer``, ``encoder``, ``negatives``
+            (empty for a loss over all entities), ``loss``, ``regularizer`` (may be empty), ``optimization``,
+            ``acceleration`` (may be left out) and ``generator`` (may be empty): ``_target_`` nodes that Hydra
+            instantiates. It goes into the checkpoint as it is, interpolations included, so that folders are looked up
+            where it is loaded.
         graph: prepared by the protocol.
 
     Raises:
@@ -33,7 +35,8 @@ def build_module(config: dict[str, Any], graph: KnowledgeGraph) -> LinkPredictio
     torch.manual_seed(derive_seed(nodes.seed, "initialisation"))
     scorer = instantiate(nodes.scorer)
     encoder = instantiate(nodes.encoder)(graph=graph, scorer=scorer)
-    model = KGEModel(encoder, scorer, graph.num_relations, nodes.get("reciprocal", False))
+    own_entity = OwnEntity(graph.train, graph.num_relations) if nodes.get("own_entity") else None
+    model = KGEModel(encoder, scorer, graph.num_relations, nodes.get("reciprocal", False), own_entity)
     return LinkPredictionModule(
         graph,
         model,
@@ -41,7 +44,7 @@ def build_module(config: dict[str, Any], graph: KnowledgeGraph) -> LinkPredictio
         optimization=instantiate(nodes.optimization),
         sampler=instantiate(nodes.negatives)(graph=graph) if nodes.negatives else None,
         regularizer=instantiate(nodes.regularizer) if nodes.get("regularizer") else None,
-        generation=_build_generation(nodes.diffheg, model, nodes.seed) if nodes.get("diffheg") else None,
+        generation=_build_generation(nodes.generator, model, nodes.seed) if nodes.get("generator") else None,
         acceleration=instantiate(nodes.get("acceleration")),
         seed=nodes.seed,
         settings=config,
@@ -50,10 +53,10 @@ def build_module(config: dict[str, Any], graph: KnowledgeGraph) -> LinkPredictio
 
 def _build_generation(node: DictConfig, model: KGEModel, seed: int) -> Generation:
     if model.reciprocal:
-        raise InputError("diffheg needs a relation's inverse, and reciprocal=true has none; set one of them off")
+        raise InputError("a generator needs a relation's inverse, and reciprocal=true has none; set one of them off")
     torch.manual_seed(derive_seed(seed, "generator initialisation"))
     levels = [HardnessLevel(**level) for level in node.levels]
-    generator = instantiate(node.generator)(encoder=model.encoder, scorer=model.scorer, levels=levels)
+    generator = instantiate(node.model)(encoder=model.encoder, scorer=model.scorer, levels=levels)
     learns = any(True for _ in generator.parameters())
     optimization = instantiate(node.optimization) if learns else None
     return Generation(generator, instantiate(node.loss), node.weight, optimization)

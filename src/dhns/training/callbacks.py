@@ -9,7 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 
-BEST, LAST = "best", "last"
+from dhns.config.starting_points import BEST, LAST
 
 
 def checkpoints(folder: Path, select_best: bool, patience: int | None) -> list[Callback]:

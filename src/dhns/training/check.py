@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import AnyNode, DictConfig, OmegaConf
 
 from dhns.config.own_settings import check_own
 from dhns.config.signatures import Signature, imported, written
@@ -20,7 +20,8 @@ _SPECIAL = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_conver
 _ABSENT = object()
 _TRAINER = get_type_hints(TrainerSettings, include_extras=True)
 _BUILT = (
-    "scorer", "negatives", "loss", "regularizer", "diffheg", "optimization", "acceleration", "protocol", "missing",
+    "scorer", "negatives", "loss", "regularizer", "generator", "optimization", "acceleration", "protocol", "features",
+    "missing",
 )  # fmt: skip
 """Groups whose nodes make objects of their values alone, unless they are partial: those need the graph."""
 _NEEDED = frozenset({"protocol", "scorer", "encoder", "loss", "optimization", "image_encoder", "text_encoder"})
@@ -29,6 +30,7 @@ _OF_OPTIMIZERS = {"lr": Positive, "weight_decay": NotNegative, "eps": NotNegativ
 _EMPTY = {
     "negatives": "negatives=all draws nothing",
     "missing": "missing=none takes nothing away",
+    "features": "features says which files are read, or takes a control (shuffled, random)",
     "regularizer": "regularizer=none adds nothing",
     "logger": "logger=none writes nothing",
 }
@@ -50,6 +52,9 @@ def check_settings(config: DictConfig) -> None:
     nodes = {name: _plain(config[name]) for name in containers}
     for name, node in nodes.items():
         check_leaves(name, node)
+    for name in map(str, config):
+        if name not in nodes and isinstance(value := config._get_node(name), AnyNode):
+            check_leaves(name, value._value())
     if trainer := nodes.get("trainer"):
         _check_trainer(trainer, nodes)
     # what the source tells is told before anything is imported
@@ -58,7 +63,7 @@ def check_settings(config: DictConfig) -> None:
             _check_node(name, node, look_up)
     for name, node in nodes.items():
         _check_choice(name, node)
-    if nodes.get("diffheg"):
+    if nodes.get("generator"):
         _check_generator(config)
     for name in _BUILT:
         _build(name, nodes.get(name))
@@ -100,22 +105,22 @@ def _check_choice(name: str, node: Any) -> None:
 def _check_generator(config: DictConfig) -> None:
     from dhns.generators.levels import HardnessLevel
 
-    ablated, diffheg = config.get("ablated"), config.diffheg
-    if not OmegaConf.select(config, "diffheg.generator._target_"):
+    ablated, generator = config.get("ablated"), config.generator
+    if not OmegaConf.select(config, "generator.model._target_"):
         raise InputError(
-            f"ablation={ablated} changes a generator, and diffheg=none has none; choose another of the two"
+            f"ablation={ablated} changes a generator, and generator=none has none; choose another of the two"
         )
-    if ablated == "no_diffheg" or (ablated == "gaussian" and diffheg.name != "gaussian"):
+    if ablated == "no_diffheg" or (ablated == "gaussian" and generator.name != "gaussian"):
         raise InputError(
-            f"ablation={ablated} chooses diffheg itself, but diffheg={diffheg.name} is given; leave it out"
+            f"ablation={ablated} chooses the generator itself, but generator={generator.name} is given; leave it out"
         )
     for part in ("loss", "optimization"):
-        if part in diffheg and OmegaConf.select(diffheg, f"{part}._target_") is None:
-            raise InputError(f"diffheg.{part} has no _target_; choose one of the files of conf/diffheg")
-    if not diffheg.levels:
-        raise InputError("diffheg.levels is empty; diffheg=none trains without generated negatives")
-    for index, level in enumerate(diffheg.levels):
-        _check_call(f"diffheg.levels[{index}]", imported(HardnessLevel), level)
+        if part in generator and OmegaConf.select(generator, f"{part}._target_") is None:
+            raise InputError(f"generator.{part} has no _target_; choose one of the files of conf/generator")
+    if not generator.levels:
+        raise InputError("generator.levels is empty; generator=none trains without generated negatives")
+    for index, level in enumerate(generator.levels):
+        _check_call(f"generator.levels[{index}]", imported(HardnessLevel), level)
 
 
 def _import(target: str) -> Signature:

@@ -14,13 +14,13 @@ import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
-from dhns.config.renamed import present_targets
+from dhns.config.renamed import present_settings
 from dhns.config.resolvers import register_resolvers
+from dhns.config.starting_points import BEST, LAST, to_use
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph
 from dhns.training.build import build_module
-from dhns.training.callbacks import BEST, LAST
 from dhns.training.module import LinkPredictionModule
 from dhns.training.saved_graph import FILE_NAME as GRAPH_FILE
 from dhns.training.saved_graph import load_saved_graph
@@ -35,10 +35,8 @@ def find_checkpoint(path: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    candidates = [path, *(folder / f"{name}.ckpt" for name in (BEST, LAST) for folder in (path, path / "checkpoints"))]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
+    if (found := to_use(path)) is not None:
+        return found
     raise InputError(f"no checkpoint at {path}; give a .ckpt file or the folder of a run (outputs/.../seed-0)")
 
 
@@ -65,8 +63,26 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     settings = content.get("hyper_parameters")
     if not isinstance(settings, dict) or not isinstance(settings.get("config"), dict):
         raise InputError(f"{path} is not a checkpoint of dhns: it holds no settings; give the .ckpt of a dhns run")
-    settings["config"] = present_targets(settings["config"])
+    settings["config"] = present_settings(settings["config"])
     return content
+
+
+def read_chosen(path: Path) -> tuple[Path, dict[str, Any]]:
+    """The checkpoint of `find_checkpoint`, and its content.
+
+    Raises:
+        InputError: as `find_checkpoint` and `read_checkpoint`; or a run that ranks its best checkpoint lacks it, and
+            the last one would be taken for it.
+    """
+    checkpoint = find_checkpoint(path)
+    content = read_checkpoint(checkpoint)
+    protocol = content["hyper_parameters"]["config"].get("protocol") or {}
+    if path.is_dir() and checkpoint.stem == LAST and protocol.get("select") == "best_valid":
+        raise InputError(
+            f"{path} holds no {BEST}.ckpt: it is gone, or the run ended before its first validation; "
+            f"give {checkpoint} for the state of the last epoch"
+        )
+    return checkpoint, content
 
 
 def _require_sound(path: Path) -> None:
@@ -92,6 +108,19 @@ def require_resumable(content: dict[str, Any], module: LinkPredictionModule, pat
             f"{path} holds weights but no {', '.join(lacking)}: training cannot go on from it; train again (force=true)"
         )
     _put_weights(module, content, path)
+
+
+def require_best(content: dict[str, Any], folder: Path) -> None:
+    """Refuse to train on where the best checkpoint so far is gone: no later epoch may come up to it.
+
+    Raises:
+        InputError: ``content``, the last checkpoint, remembers one, and ``folder`` holds none.
+    """
+    remembered = (state.get("monitor") and state.get("best_model_score") for state in content["callbacks"].values())
+    if any(score is not None for score in remembered) and not (folder / f"{BEST}.ckpt").is_file():
+        raise InputError(
+            f"{folder / BEST}.ckpt is gone, the best of the epochs so far; put it back, or train again (force=true)"
+        )
 
 
 def require_same_graph(content: dict[str, Any], module: LinkPredictionModule, path: Path) -> None:
@@ -208,8 +237,7 @@ def load_module(
         InputError: see `find_checkpoint`, `read_checkpoint`, `require_own_targets`, `load_weights`.
     """
     register_resolvers()
-    checkpoint = find_checkpoint(path)
-    content = read_checkpoint(checkpoint)
+    checkpoint, content = read_chosen(path)
     settings = content["hyper_parameters"]["config"]
     require_own_targets(settings, checkpoint, trusted)
     module = build_module(settings, _graph_of(checkpoint, settings, dataset))

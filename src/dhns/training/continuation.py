@@ -9,17 +9,17 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from dhns.config.identity import config_hash
+from dhns.config.starting_points import BEST, LAST, to_resume
 from dhns.errors import InputError
 from dhns.files import write_bytes
-from dhns.training.callbacks import BEST, LAST
-from dhns.training.checkpoint import find_checkpoint, read_checkpoint
+from dhns.training.checkpoint import read_checkpoint, read_chosen
 from dhns.training.module import LinkPredictionModule
 
 log = logging.getLogger(__name__)
 
 OF_LENGTH = (
     *("trainer.max_epochs", "trainer.check_val_every_n_epoch", "data.valid_triples", "stopping", "resume", "content"),
-    *("optimization.scheduler", "diffheg.optimization.scheduler"),
+    *("optimization.scheduler", "generator.optimization.scheduler"),
 )
 """What may differ between a run and its continuation."""
 
@@ -30,20 +30,22 @@ def take_over(config: DictConfig, folder: Path) -> None:
     What has begun to go on is left as it is: a killed continuation resumes like any other run.
 
     Raises:
-        InputError: it has no last checkpoint, or was trained with other settings than ``config`` has.
+        InputError: it has no last checkpoint; or it, or what has begun, was trained with other settings than ``config``
+            has.
     """
     source = checkpoint_folder(Path(config.resume))
     own = folder / "checkpoints"
     last = source / f"{LAST}.ckpt"
-    if (own / last.name).exists():
-        return
-    content = read_checkpoint(last)
+    begun = (own / last.name).exists()
+    content = read_checkpoint(own / last.name if begun else last)
     stored = content["hyper_parameters"]["config"]
     if _but_for_length(OmegaConf.create(stored)) != _but_for_length(config) or stored["seed"] != config.seed:
         raise InputError(
-            f"resume={config.resume} was trained with other settings than these; only the number of epochs, "
-            "validations and what stops it may differ. init_from=RUN takes weights alone"
+            f"{own / last.name if begun else f'resume={config.resume}'} was trained with other settings than these; "
+            "only the number of epochs, validations and what stops it may differ. init_from=RUN takes weights alone"
         )
+    if begun:
+        return
     if (done := content["epoch"] + 1) >= config.trainer.max_epochs:
         raise InputError(
             f"resume={config.resume} has {done} epochs already, and trainer.max_epochs is {config.trainer.max_epochs}; "
@@ -61,9 +63,8 @@ def checkpoint_folder(run: Path) -> Path:
     Raises:
         InputError: there is none with a last checkpoint.
     """
-    for folder in (run / "checkpoints", run, run.parent):
-        if (folder / f"{LAST}.ckpt").is_file():
-            return folder
+    if (last := to_resume(run)) is not None:
+        return last.parent
     raise InputError(f"no {LAST}.ckpt lies in {run}; give the folder of a run (outputs/.../seed-0)")
 
 
@@ -75,8 +76,7 @@ def start_from(module: LinkPredictionModule, run: Path) -> None:
     Raises:
         InputError: the model's weights do not fit, or its entities and relations are others.
     """
-    path = find_checkpoint(run)
-    content = read_checkpoint(path)
+    path, content = read_chosen(run)
     stored = content.get("fingerprints") or module.fingerprints
     if other := [names for names in ("entities", "relations") if stored[names] != module.fingerprints[names]]:
         raise InputError(f"init_from={run} was trained on other {' and '.join(other)}: ids would mean other things")

@@ -1,4 +1,4 @@
-"""A trained module ranks triples."""
+"""A trained module, or several together, ranks triples."""
 
 from __future__ import annotations
 
@@ -15,27 +15,26 @@ from dhns.ranking.evaluation import rank_triples
 from dhns.ranking.metric import Records
 from dhns.results.ranks import RankedQueries
 from dhns.training.module import LinkPredictionModule
+from dhns.training.ranker import Ranker
 
 
-def frequency_baseline(module: LinkPredictionModule, splits: Iterable[str]) -> dict[str, dict[str, float]]:
+def frequency_baseline(ranker: Ranker, splits: Iterable[str]) -> dict[str, dict[str, float]]:
     """The metrics of what learns nothing, see `RelationFrequency`, by split."""
-    baseline = RelationFrequency(module.graph).to(module.known.answers.device)
+    baseline = RelationFrequency(ranker.graph).to(ranker.known.answers.device)
     scores = {}
     for split in splits:
-        scores[split] = rank_triples(baseline, module.graph.split(split), module.known, module.metric)
-        module.metric.reset()
+        scores[split] = rank_triples(baseline, ranker.graph.split(split), ranker.known, ranker.metric)
+        ranker.metric.reset()
     return scores
 
 
-def rank_split(
-    module: LinkPredictionModule, split: str, show_progress: bool = False
-) -> tuple[dict[str, float], RankedQueries]:
+def rank_split(ranker: Ranker, split: str, show_progress: bool = False) -> tuple[dict[str, float], RankedQueries]:
     """Filtered metrics of a whole split, see `LinkPredictionMetric`, and the ranks that they are made of."""
-    return rank_queries(module, module.graph.split(split), show_progress)
+    return rank_queries(ranker, ranker.graph.split(split), show_progress)
 
 
 def rank_queries(
-    module: LinkPredictionModule, triples: Tensor, show_progress: bool = False
+    ranker: Ranker, triples: Tensor, show_progress: bool = False
 ) -> tuple[dict[str, float], RankedQueries]:
     """As `rank_split`, of any triples ``(n, 3)`` of the graph's entities and relations.
 
@@ -43,20 +42,22 @@ def rank_queries(
         InputError: there are none.
     """
     if len(triples) == 0:
-        raise InputError(f"{module.graph.name} has no triples to rank there; choose another split")
-    module.eval()
-    module.on_validation_epoch_start()
+        raise InputError(f"{ranker.graph.name} has no triples to rank there; choose another split")
+    if isinstance(ranker, LinkPredictionModule):
+        ranker.eval()
+    ranker.start_ranking()
     metrics = rank_triples(
-        module.score_all,
+        ranker.score_all,
         triples,
-        module.known,
-        module.metric,
-        describe=module.graph.describe,
-        score_triples=module.model.score_triples,
+        ranker.known,
+        ranker.metric,
+        describe=ranker.graph.describe,
+        # the scores of several models together belong to a query, and a triple by itself has none
+        score_triples=ranker.model.score_triples if isinstance(ranker, LinkPredictionModule) else None,
         progress=show_progress,
     )
-    ranked = _ranked(module.graph, triples, module.metric.distinct_records())
-    module.on_validation_end()
+    ranked = _ranked(ranker.graph, triples, ranker.metric.distinct_records())
+    ranker.end_ranking()
     return metrics, ranked
 
 

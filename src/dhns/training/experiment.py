@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Timer
 
 from dhns.config.identity import RESULT_VERSION, config_hash, content_of
+from dhns.config.starting_points import BEST, LAST
 from dhns.data.datamodule import TripleDataModule
 from dhns.errors import InputError
 from dhns.files import write_json
@@ -30,8 +31,8 @@ from dhns.results.ranks import write_ranks
 from dhns.results.store import FILE_NAME, read_result, versions
 from dhns.tracking.tracker import Tracker, open_tracker
 from dhns.training.build import build_module
-from dhns.training.callbacks import BEST, LAST, checkpoints, progress
-from dhns.training.checkpoint import load_weights, read_checkpoint, require_resumable
+from dhns.training.callbacks import checkpoints, progress
+from dhns.training.checkpoint import load_weights, read_checkpoint, require_best, require_resumable
 from dhns.training.checkpoint_io import plugins
 from dhns.training.continuation import start_from, take_over
 from dhns.training.distributed import told_as_here
@@ -41,7 +42,7 @@ from dhns.training.hardness import score_samples
 from dhns.training.module import LinkPredictionModule
 from dhns.training.quiet import quiet_lightning
 from dhns.training.run_folder import own_folder
-from dhns.training.saved_graph import save_graph
+from dhns.training.saved_graph import remove_saved_graph, save_graph
 from dhns.training.tracked_content import shown_settings, shown_summary
 from dhns.training.tracking import ShowProgress
 from dhns.training.trainer import make_trainer
@@ -61,6 +62,7 @@ def run(config: DictConfig, graph: KnowledgeGraph | None = None) -> dict[str, An
     Returns:
         The content of the result file.
     """
+    content = content_of(config)  # before the folder, which is named by it
     folder = Path(config.run_dir)
     result_file = folder / FILE_NAME
     if result_file.exists() and not config.force:
@@ -77,16 +79,19 @@ def run(config: DictConfig, graph: KnowledgeGraph | None = None) -> dict[str, An
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         protocol: Protocol = instantiate(config.protocol)
         graph = load_graph(config) if graph is None else prepare(config, graph)
+        _require_unchanged(config, content)
         for note in graph.notes:
             log.info("note: %s", note)
         protocol.check_selection(graph)
         if config.keep_data:
             save_graph(graph, folder, Path(config.paths.outputs))
+        else:
+            remove_saved_graph(folder)
         if config.resume is not None:
             take_over(config, folder)
         try:
             with open_tracker(config.logger) as tracker:
-                result = _train_and_rank(config, graph, protocol, folder, tracker)
+                result = _train_and_rank(config, content, graph, protocol, folder, tracker)
                 write_json(result_file, result)
                 if tracker is not None:
                     tracker.log_summary(shown_summary(result))
@@ -96,11 +101,17 @@ def run(config: DictConfig, graph: KnowledgeGraph | None = None) -> dict[str, An
 
 
 def _train_and_rank(
-    config: DictConfig, graph: KnowledgeGraph, protocol: Protocol, folder: Path, tracker: Tracker | None
+    config: DictConfig,
+    content: dict[str, str],
+    graph: KnowledgeGraph,
+    protocol: Protocol,
+    folder: Path,
+    tracker: Tracker | None,
 ) -> dict[str, Any]:
     # Interpolations stay as written: the checkpoint and the result hold no path of this machine.
     plain: Any = OmegaConf.to_container(config, resolve=False)
-    plain["content"] = content_of(config)
+    plain["content"] = content  # of what was read, whatever lies there when training ends
+    identity = config_hash(OmegaConf.create(plain))
     module = build_module(plain, graph)
     data = TripleDataModule(
         graph, config.data.batch_size, config.seed, config.data.valid_triples, by_query=module.sampler is None
@@ -111,7 +122,7 @@ def _train_and_rank(
     stages = checkpoints(checkpoint_folder, select_best, config.stopping.patience)
     callbacks = [timer, DivergenceGuard(), *stages, *progress(config.progress)]
     if tracker is not None:
-        callbacks.append(ShowProgress(tracker, shown_settings(config) | {"config_hash": config_hash(config)}))
+        callbacks.append(ShowProgress(tracker, shown_settings(config) | {"config_hash": identity}))
     trainer = make_trainer(
         config.trainer,
         select_best,
@@ -124,11 +135,12 @@ def _train_and_rank(
     )
     last = checkpoint_folder / f"{LAST}.ckpt"
     if last.exists():
-        content = read_checkpoint(last)
+        saved = read_checkpoint(last)
         if config.resume is None:
-            _require_same_settings(config, content["hyper_parameters"]["config"], last)
-        require_resumable(content, module, last)
-        timer.load_state_dict(content["callbacks"].get(timer.state_key, {}))
+            _require_same_settings(config, saved["hyper_parameters"]["config"], last)
+        require_resumable(saved, module, last)
+        require_best(saved, checkpoint_folder)
+        timer.load_state_dict(saved["callbacks"].get(timer.state_key, {}))
     elif config.init_from is not None:
         start_from(module, Path(config.init_from))
     log.info("%s in process %d: %s", "training resumes" if last.exists() else "training starts", os.getpid(), folder)
@@ -146,13 +158,14 @@ def _train_and_rank(
     splits = [split for split in ("valid", "test") if len(graph.split(split))]
     found = {split: rank_split(module, split, config.progress and sys.stdout.isatty()) for split in splits}
     ranking_seconds = time.perf_counter() - started
-    write_ranks(folder / RANKS_FILE, {split: ranked for split, (_, ranked) in found.items()})
+    ranks = {split: ranked for split, (_, ranked) in found.items()}
+    write_ranks(folder / RANKS_FILE, ranks, graph.relations.labels)
     return {
         "version": RESULT_VERSION,
         "system": config.system,
         "ablated": config.ablated,
         "dataset": graph.name,
-        "config_hash": config_hash(config),
+        "config_hash": identity,
         "seed": config.seed,
         # folders of this machine are nobody's business; settings that name one say ${paths...}
         "config": {key: value for key, value in plain.items() if key not in ("paths", "run_dir")},
@@ -176,6 +189,13 @@ def _train_and_rank(
         "devices": trainer.world_size,
         "versions": versions(),
     }
+
+
+def _require_unchanged(config: DictConfig, content: dict[str, str]) -> None:
+    """Raise unless the files that were read are those by which the run is known."""
+    now = content_of(config)
+    if changed := sorted(role for role in content.keys() | now.keys() if content.get(role) != now.get(role)):
+        raise InputError(f"{', '.join(changed)} changed while they were read; give the same command again")
 
 
 def _require_same_settings(config: DictConfig, stored: dict[str, Any], path: Path) -> None:

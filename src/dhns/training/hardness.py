@@ -36,7 +36,7 @@ def score_samples(module: LinkPredictionModule, triples: Tensor) -> dict[str, Te
     # not the run's own sampler, which may learn from what it draws
     sampler = UniformSampler(module.graph, sides="random").to(module.device)
     negatives = sampler(triples, 0, generator, module.model)
-    batch, positive, negative = score_negatives(module.model, triples, negatives)
+    batch, positive, negative, _ = score_negatives(module.model, triples, negatives)
     samples = {"true": positive, "sampled": negative.flatten()}
     generated = module.generator.generate(batch.positives(), generator)
     scores = module.hardness_loss.score(generated, module.model.encoder, module.model.scorer)

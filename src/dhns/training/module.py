@@ -56,6 +56,7 @@ class Scored(NamedTuple):
         batch: their embeddings.
         positive_loss, negative_loss: the two terms of ``L_KGC``.
         sampler_loss: of a sampler that learns.
+        own_loss: of the numbers for the query's own entity, where sampled negatives do not train them.
     """
 
     triples: Tensor
@@ -64,6 +65,7 @@ class Scored(NamedTuple):
     positive_loss: Tensor
     negative_loss: Tensor
     sampler_loss: Tensor | None = None
+    own_loss: Tensor | None = None
 
 
 class LinkPredictionModule(pl.LightningModule):
@@ -164,6 +166,9 @@ class LinkPredictionModule(pl.LightningModule):
             loss = loss + self.regularizer(self.model, scored.triples, scored.head_side)
         if scored.batch.encoded.loss is not None:
             loss = loss + scored.batch.encoded.loss
+        if scored.own_loss is not None:
+            self._log_loss("loss_own_entity", scored.own_loss)
+            loss = loss + scored.own_loss
         self._log_loss("loss", loss, shown=True)
         if scored.sampler_loss is not None:
             self._log_loss("loss_sampler", scored.sampler_loss)
@@ -179,9 +184,9 @@ class LinkPredictionModule(pl.LightningModule):
         assert self.sampler is not None
         assert isinstance(self.kgc_loss, SampledLoss)
         negatives = self.sampler(triples, self.batches_seen, self._stream("negatives"), self.model)
-        batch, positive, negative = score_negatives(self.model, triples, negatives)
+        batch, positive, negative, own_loss = score_negatives(self.model, triples, negatives)
         terms = self.kgc_loss.terms(positive, negative, negatives.weight)
-        return Scored(triples, negatives.head_side, batch, *terms, negatives.loss)
+        return Scored(triples, negatives.head_side, batch, *terms, negatives.loss, own_loss)
 
     def _score_everything(self, triples: Tensor, head_side: Tensor) -> Scored:
         assert isinstance(self.kgc_loss, AllEntityLoss)
@@ -203,6 +208,8 @@ class LinkPredictionModule(pl.LightningModule):
         scorer, levels, positives = self.model.scorer, self.generator.levels, generated.positives
         scores = self.hardness_loss.score(generated, self.model.encoder, scorer)
         positive = scorer(positives.head.joint, positives.relation, positives.tail.joint)
+        if self.model.own_entity is not None:
+            positive = self.model.own_entity.raise_triples(positive, scored.triples[: len(positive)])
         positive_loss, negative_loss = self.hardness_loss.terms(positive, scores, levels, scorer)
         loss: Tensor = (positive_loss + negative_loss).sum()
         self._log_loss("loss_generated", loss)
@@ -253,11 +260,24 @@ class LinkPredictionModule(pl.LightningModule):
         table = self.model.encode().joint if self._table is None else self._table
         return self.model.score_all(queries, table)
 
-    def on_validation_epoch_start(self) -> None:
+    def score_relations(self, triples: Tensor) -> Tensor:
+        """``(R,)`` scores of triples ``(R, 3)`` that differ in their relation."""
+        return self.model.score_triples(triples)
+
+    def start_ranking(self) -> None:
+        """Encode all entities once for all queries that follow, and empty the metric."""
         with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
             # detached: the structural encoder hands out its own parameter, which would be registered as another one
             self._table = self.model.encode().joint.detach().float()
         self.metric.reset()
+
+    def end_ranking(self) -> None:
+        """Let go of the encoded entities."""
+        self._table = None
+        self.metric.reset()
+
+    def on_validation_epoch_start(self) -> None:
+        self.start_ranking()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         query, triples = batch
@@ -276,8 +296,7 @@ class LinkPredictionModule(pl.LightningModule):
         self.log("mrr", metrics["mrr"], prog_bar=True, logger=False)
 
     def on_validation_end(self) -> None:
-        self._table = None
-        self.metric.reset()
+        self.end_ranking()
 
     # --- checkpoints ---------------------------------------------------------------------------------------------
 

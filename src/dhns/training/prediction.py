@@ -13,7 +13,7 @@ from dhns.errors import InputError
 from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph, Vocabulary
 from dhns.graph.protocol import known_triples
 from dhns.graph.queries import Queries
-from dhns.training.module import LinkPredictionModule
+from dhns.training.ranker import Ranker
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Answer(NamedTuple):
 
 
 @torch.no_grad()
-def predict(module: LinkPredictionModule, query: Query, k: int, hide_known: bool = False) -> list[Answer]:
+def predict(ranker: Ranker, query: Query, k: int, hide_known: bool = False) -> list[Answer]:
     """The ``k`` best answers, best first; all of them if there are fewer. ``hide_known`` leaves facts of the graph out.
 
     Raises:
@@ -89,15 +89,15 @@ def predict(module: LinkPredictionModule, query: Query, k: int, hide_known: bool
     """
     if k < 1:
         raise InputError(f"k is {k}; at least 1 answer has to be asked for")
-    graph = module.graph
+    graph = ranker.graph
     count = len(query.vocabulary(graph))
-    candidates = torch.arange(count, device=module.device)
+    candidates = torch.arange(count, device=ranker.device)
     triples = query.triples(candidates)
     if query.asked == "relation":
-        scores = module.model.score_triples(triples)
+        scores = ranker.score_relations(triples)
     else:
-        head_side = torch.tensor([query.asked == "head"], device=module.device)
-        scores = module.score_all(Queries.of(triples[:1], head_side))[0]
+        head_side = torch.tensor([query.asked == "head"], device=ranker.device)
+        scores = ranker.score_all(Queries.of(triples[:1], head_side))[0]
     if not scores.isfinite().all():
         worst = int((~scores.isfinite()).nonzero()[0])
         head, relation, tail = triples[worst].tolist()
@@ -106,7 +106,7 @@ def predict(module: LinkPredictionModule, query: Query, k: int, hide_known: bool
             "diverged: evaluate an earlier checkpoint, or train with a lower learning rate"
         )
     if hide_known:
-        known = query.known(graph).to(module.device)
+        known = query.known(graph).to(ranker.device)
         scores = scores.index_fill(0, known, -torch.inf)
         count -= len(known)
     best = scores.topk(min(k, count))

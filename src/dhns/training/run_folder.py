@@ -10,10 +10,9 @@ from pathlib import Path
 from filelock import lock_descriptor
 
 from dhns.errors import InputError
-from dhns.files import remove_partial_files
+from dhns.files import LOCK, remove_partial_files
 
 log = logging.getLogger(__name__)
-LOCK = ".lock"
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dhns.errors import InputError
-from dhns.files import PARTIAL, write_bytes
+from dhns.files import link, write_bytes
 from dhns.graph.features import read_modality
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph, Modality, Vocabulary
@@ -23,6 +22,7 @@ FILE_NAME = "graph.safetensors"
 FEATURES = "features"
 """Folder of the run that holds a file of features per modality."""
 _SHARED = ".features"
+_POINT = "point to the data with dataset.folder=PATH"
 
 
 def save_graph(graph: KnowledgeGraph, folder: Path, outputs: Path) -> None:
@@ -48,12 +48,18 @@ def save_graph(graph: KnowledgeGraph, folder: Path, outputs: Path) -> None:
         shared = outputs / _SHARED / f"{prints[f'modality/{name}'][:32]}.safetensors"
         if not shared.is_file():
             write_bytes(shared, save(_present_rows(modality)))
-        _link(shared, folder / FEATURES / f"{name}.safetensors")
+        link(shared, folder / FEATURES / f"{name}.safetensors")
     write_bytes(folder / FILE_NAME, save(tensors, {"graph": json.dumps(about)}))
 
 
+def remove_saved_graph(folder: Path) -> None:
+    """Leave nothing of the graph of an earlier run in a folder whose run keeps none."""
+    (folder / FILE_NAME).unlink(missing_ok=True)
+    shutil.rmtree(folder / FEATURES, ignore_errors=True)
+
+
 def load_saved_graph(folder: Path) -> KnowledgeGraph:
-    """The graph as it was saved.
+    """The graph as it was saved; features whose file is gone end only what reads them.
 
     Raises:
         InputError: a file is missing or damaged.
@@ -64,13 +70,18 @@ def load_saved_graph(folder: Path) -> KnowledgeGraph:
             about: dict[str, Any] = json.loads(file.metadata()["graph"])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} holds no readable graph ({error}); point to the data with dataset.folder=PATH"
-        ) from None
+        raise InputError(f"{path} holds no readable graph ({error}); {_POINT}") from None
     entities, relations = (_vocabulary(kind, about[kind]) for kind in ("entity", "relation"))
-    features = {
-        name: read_modality(folder / FEATURES / f"{name}.safetensors", len(entities)) for name in about["modalities"]
+    files = {name: folder / FEATURES / f"{name}.safetensors" for name in about["modalities"]}
+    absent = {
+        name: f"{file}: the {name} features of this run are not there; put the file back, or {_POINT}"
+        for name, file in files.items()
+        if not file.is_file()
     }
+    try:
+        features = {name: read_modality(file, len(entities)) for name, file in files.items() if name not in absent}
+    except InputError as error:
+        raise InputError(f"{error}; or {_POINT}") from None
     return KnowledgeGraph(
         about["name"],
         entities,
@@ -82,7 +93,7 @@ def load_saved_graph(folder: Path) -> KnowledgeGraph:
         filter_only=tensors["filter_only"].long(),
         removed={name.removeprefix("removed/"): mask for name, mask in tensors.items() if name.startswith("removed/")},
         notes=tuple(about["notes"]),
-        absent={},
+        absent=absent,
     )
 
 
@@ -97,18 +108,3 @@ def _present_rows(modality: Modality) -> dict[str, Tensor]:
 def _vocabulary(kind: str, names: Mapping[str, list[str] | None]) -> Vocabulary:
     keys = tuple(names["keys"] or ())
     return Vocabulary(kind, keys, tuple(names["labels"] or keys))
-
-
-def _link(source: Path, target: Path) -> None:
-    """A hard link, or a copy where there can be none; the target is whole or absent."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}{PARTIAL}")
-    temporary.unlink(missing_ok=True)
-    try:
-        try:
-            os.link(source, temporary)
-        except OSError:
-            shutil.copyfile(source, temporary)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

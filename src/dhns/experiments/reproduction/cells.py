@@ -7,7 +7,7 @@ import json
 import multiprocessing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from dhns.errors import InputError
 from dhns.resources import conf_dir
 from dhns.results.store import FILE_NAME
 
+_FEATURES = "features="
+TUNED = "experiment=tuned"
+"""What all runs of tables are: of the settings in ``conf/experiment/tuned``."""
 CHUNK = 8
 """Cells that one process composes at a time: a composition takes about 0.1 s, and a table has up to 90."""
 
@@ -33,12 +36,13 @@ class Run:
     """One training of a cell.
 
     Attributes:
+        choices: overrides that tell its cell from others: the data set, the model.
         settings: overrides that all runs of a table share.
         folder: where it puts its files.
         config_hash: identity of its settings.
     """
 
-    experiment: str
+    choices: tuple[str, ...]
     seed: int
     settings: tuple[str, ...]
     folder: Path
@@ -47,7 +51,7 @@ class Run:
     @property
     def overrides(self) -> tuple[str, ...]:
         """What ``dhns train`` is called with."""
-        return (f"experiment={self.experiment}", *self.settings, f"seed={self.seed}")
+        return (TUNED, *self.choices, *self.settings, f"seed={self.seed}")
 
     @property
     def done(self) -> bool:
@@ -85,6 +89,7 @@ class Cell:
         label: name of the row in the table.
         published: metrics that the paper prints, in percent; may lack some or all.
         runs: one per seed.
+        row: by which it is chosen.
     """
 
     group: str
@@ -92,59 +97,49 @@ class Cell:
     dataset: str
     published: dict[str, float]
     runs: tuple[Run, ...]
+    row: str
 
 
 def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None) -> list[Cell]:
     """The cells of ``settings.table``, by data set, then in the order of its rows.
 
-    Two cells of the same settings, in one table or in two, share their runs. A row without an experiment file for a
-    data set has no cell there.
+    Two cells of the same settings, in one table or in two, share their runs.
 
     Args:
         settings: composed from ``conf/reproduce.yaml``.
-        features: by file in ``conf/dataset``, the file in ``conf/features`` with those that its runs read, if not those
-            that the data set names.
+        features: by file in ``conf/dataset``, what ``features`` is in its runs, whatever the overrides say; where there
+            is nothing, runs read those that the data set names.
 
     Raises:
-        InputError: rows, data sets or seeds that there are not, or an experiment that cannot be composed.
+        InputError: rows, data sets or seeds that there are not, or a cell that cannot be composed.
     """
     table = settings.table
-    experiments = _experiments(settings)
     groups = {str(row): str(group) for group, rows in table.groups.items() for row in rows}
     rows = _choice(settings, "rows", list(groups), list(groups))
+    if settings.against is not None:
+        _require_known(settings, "against", settings.against, list(groups))
     datasets = table_datasets(settings)
     seeds = list(dict.fromkeys(listed(settings, "seeds")))
     if not seeds or not all(isinstance(seed, int) for seed in seeds):
         raise InputError(f"seeds is {seeds}; expected a list of integers, such as seeds=[0,1,2]")
-    there = [
-        (row, dataset) for dataset in datasets for row in rows if (experiments / dataset / f"{row}.yaml").is_file()
-    ]
-    absent = [row for row in rows if row not in {row for row, _ in there}]
-    if absent and (settings.rows is not None or not there):
-        raise InputError(
-            f"table {table.number} has no experiment file on {', '.join(datasets)} for {', '.join(absent)}; "
-            f"such files lie in {experiments}"
-        )
     name = settings.protocol.name
     if settings.protocol != OmegaConf.load(conf_dir() / "protocol" / f"{name}.yaml"):
         raise InputError(f"a setting of protocol={name} is changed, which no run would see; give it in overrides=[...]")
-    shared = (f"protocol={name}", f"budget={settings.budget}", *listed(settings, "overrides"))
-    chosen = {dataset: (f"features={name}",) for dataset, name in (features or {}).items()}
-    make = partial(_compose, seeds=seeds)
-    names = [f"table{table.number}/{dataset}/{row}" for row, dataset in there]
-    settings_of = [(*chosen.get(dataset, ()), *shared) for _, dataset in there]
+    places = [_place(table, groups[row], row, dataset) for dataset in datasets for row in rows]
+    shared = (f"protocol={name}", f"budget={settings.budget}", *map(str, listed(settings, "overrides")))
+    cells = [_settings(place, (features or {}).get(place.dataset), shared) for place in places]
     # forked, so that resolvers and environment are those of this process
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork"), initializer=_start_hydra) as pool:
-        return list(pool.map(make, names, [groups[row] for row, _ in there], settings_of, chunksize=CHUNK))
+        return list(pool.map(partial(_compose, seeds=seeds), *zip(*cells, strict=True), chunksize=CHUNK))
 
 
 def table_datasets(settings: DictConfig) -> list[str]:
     """The data sets of a table that are asked for, as files in ``conf/dataset``.
 
     Raises:
-        InputError: there is one that the table has not.
+        InputError: there is one that has no settings for tables.
     """
-    known = sorted(path.name for path in _experiments(settings).iterdir())
+    known = sorted(path.stem for path in (conf_dir() / "experiment" / "tuned").glob("*.yaml"))
     return _choice(settings, "datasets", known, settings.table.datasets)
 
 
@@ -158,8 +153,43 @@ def distinct_runs(cells: Iterable[Cell]) -> list[tuple[Cell, Run]]:
     return sorted(runs.values(), key=lambda pair: order.index(pair[1].seed))
 
 
-def _experiments(settings: DictConfig) -> Path:
-    return conf_dir() / "experiment" / f"table{settings.table.number}"
+@dataclass(frozen=True)
+class _Place:
+    """What a table itself says of a cell; see `Cell` and `Run`."""
+
+    group: str
+    row: str
+    label: str
+    dataset: str
+    published: dict[str, float]
+    choices: tuple[str, ...]
+
+
+def _place(table: DictConfig, group: str, row: str, dataset: str) -> _Place:
+    content = table.groups[group][row]
+    printed = table.published.get(dataset, {}).get(row) or [None] * len(table.metrics)
+    published = {name: value for name, value in zip(table.metrics, printed, strict=True) if value is not None}
+    return _Place(group, row, content.label, dataset, published, (f"dataset={dataset}", *content.train))
+
+
+def _settings(place: _Place, features: str | None, shared: tuple[str, ...]) -> tuple[_Place, tuple[str, ...]]:
+    """A cell and the overrides of its runs, with one choice of features.
+
+    A row may choose a control (``features=shuffled``), the data set and the overrides the files that it is one of.
+
+    Args:
+        place: of the cell.
+        features: those of the data set, whatever the overrides say.
+        shared: overrides.
+    """
+    own = [choice for choice in place.choices if choice.startswith(_FEATURES)]
+    given = [f"{_FEATURES}{features}"] if features else [each for each in shared if each.startswith(_FEATURES)]
+    others = tuple(each for each in shared if not each.startswith(_FEATURES))
+    if not own:
+        return place, (*given, *others)
+    names = [name for each in (*given, *own) for name in each.removeprefix(_FEATURES).strip("[]").split(",")]
+    chosen = f"{_FEATURES}[{','.join(dict.fromkeys(names))}]" if len(names) > 1 else own[0]
+    return replace(place, choices=tuple(c for c in place.choices if c not in own)), (chosen, *others)
 
 
 def _start_hydra() -> None:
@@ -167,24 +197,22 @@ def _start_hydra() -> None:
     initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3")
 
 
-def _compose(experiment: str, group: str, shared: tuple[str, ...], *, seeds: Sequence[int]) -> Cell:
+def _compose(place: _Place, shared: tuple[str, ...], *, seeds: Sequence[int]) -> Cell:
     try:
-        config = compose("train", overrides=[f"experiment={experiment}", *shared, *own_files()])
-        runs = tuple(_runs(config, experiment, seeds, shared))
-        content: Any = OmegaConf.to_container(config.cell) if config.cell else {}
+        config = compose("train", overrides=[TUNED, *place.choices, *shared, *own_files()])
+        runs = tuple(_runs(config, place.choices, seeds, shared))
     except (HydraException, OmegaConfBaseException) as error:
         # a class of our own: those of Hydra do not survive the way back from another process
-        raise InputError(f"experiment={experiment} cannot be composed: {' '.join(str(error).split())}") from None
-    if "row" not in content:
-        raise InputError(f"conf/experiment/{experiment}.yaml lacks cell.row, the label of its row in the table")
-    return Cell(group, content["row"], config.dataset.name, content.get("published") or {}, runs)
+        what = f"{place.label} ({' '.join(place.choices)})"
+        raise InputError(f"{what} cannot be composed: {' '.join(str(error).split())}") from None
+    return Cell(place.group, place.label, config.dataset.name, place.published, runs, place.row)
 
 
-def _runs(config: DictConfig, experiment: str, seeds: Iterable[int], shared: tuple[str, ...]) -> Iterator[Run]:
+def _runs(config: DictConfig, choices: tuple[str, ...], seeds: Iterable[int], shared: tuple[str, ...]) -> Iterator[Run]:
     identity = config_hash(config)
     for seed in seeds:
         config.seed = seed
-        yield Run(experiment, seed, shared, Path(config.run_dir), identity)
+        yield Run(choices, seed, shared, Path(config.run_dir), identity)
 
 
 def _choice(settings: DictConfig, key: str, known: Sequence[str], default: Iterable[str]) -> list[str]:
@@ -193,13 +221,17 @@ def _choice(settings: DictConfig, key: str, known: Sequence[str], default: Itera
         return list(default)
     names = list(map(str, listed(settings, key)))
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise InputError(f"{key} names '{name}', which table {settings.table.number} has not; {hint}")
+        _require_known(settings, key, name, known)
     if not names:
         raise InputError(f"{key} is empty; name some, or leave it out")
     return [name for name in known if name in names]
+
+
+def _require_known(settings: DictConfig, key: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise InputError(f"{key} names '{name}', which table {settings.table.number} has not; {hint}")
 
 
 def listed(settings: DictConfig, key: str) -> list[Any]:

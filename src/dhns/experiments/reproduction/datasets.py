@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from hydra import compose
 from omegaconf import DictConfig
@@ -13,6 +14,7 @@ from omegaconf import DictConfig
 from dhns.config.composition import own_files
 from dhns.errors import InputError
 from dhns.experiments.reproduction.cells import listed, table_datasets
+from dhns.graph.feature_controls import Control
 from dhns.graph.inputs import data_folder, feature_files
 from dhns.sources.obtain import NotThere, other_ways, published, require_dataset
 from dhns.sources.source import Source
@@ -79,7 +81,8 @@ def obtain(settings: DictConfig, may_fetch: bool) -> None:
         InputError: none is there.
     """
     datasets, absent = read_datasets(settings), []
-    official = set(_overrides(settings, _CHOICE)) <= {f"{_CHOICE}official"}
+    files, _ = _choices(settings)
+    official = set(files) <= {"official"}
     for dataset in datasets:
         if dataset.source is None:
             continue
@@ -100,13 +103,16 @@ def obtain(settings: DictConfig, may_fetch: bool) -> None:
 
 
 def chosen_features(settings: DictConfig, datasets: Sequence[TableDataset]) -> dict[str, str]:
-    """The file in ``conf/features`` for the runs of each data set that has all its official features.
+    """What ``features`` is in the runs of each data set that has all its official features.
 
-    The other runs read what their data set names, and all do what the overrides say, if they choose.
+    The other runs read what their data set names, and all do what the overrides say, if they choose files. Of a control
+    (``features=shuffled``), overrides say the kind alone, and the files are those of the runs without it.
     """
-    if _overrides(settings, _CHOICE):
+    files, controls = _choices(settings)
+    if files:
         return {}
-    return {dataset.choice: "official" for dataset in datasets if dataset.official and _all_there(dataset.official)}
+    choice = f"[{','.join(['official', *controls])}]" if controls else "official"
+    return {dataset.choice: choice for dataset in datasets if dataset.official and _all_there(dataset.official)}
 
 
 def told(datasets: Sequence[TableDataset], features: Mapping[str, str]) -> Iterator[str]:
@@ -126,6 +132,17 @@ def told(datasets: Sequence[TableDataset], features: Mapping[str, str]) -> Itera
                 f"{dataset.name} lacks them, so rows that read features will fail; 'dhns data download "
                 f"dataset={dataset.choice}' fetches the official ones, docs/data.md says how to make others"
             )
+
+
+def _choices(settings: DictConfig) -> tuple[list[str], list[str]]:
+    """The files of ``conf/features`` that overrides choose: those that name features, and those of controls."""
+    names = [
+        name.strip()
+        for override in _overrides(settings, _CHOICE)
+        for name in override.removeprefix(_CHOICE).strip("[]").split(",")
+    ]
+    controls = [name for name in names if name in get_args(Control)]
+    return [name for name in names if name not in controls], controls
 
 
 def _overrides(settings: DictConfig, beginning: str | tuple[str, ...]) -> list[str]:

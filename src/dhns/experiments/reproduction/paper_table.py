@@ -12,7 +12,9 @@ from typing import Any
 
 from dhns.errors import InputError
 from dhns.experiments.reproduction.cells import Cell, Run
-from dhns.results.provenance import data_facts, require_one_graph, version_facts
+from dhns.experiments.reproduction.paper_estimates import row_estimates
+from dhns.results.estimates import Estimate
+from dhns.results.provenance import data_facts, require_one_graph, shared_notes, version_facts
 from dhns.results.store import read_result
 
 METRIC_NAMES = {"mrr": "MRR", "hits@1": "Hits@1", "hits@3": "Hits@3", "hits@10": "Hits@10"}
@@ -47,6 +49,7 @@ class Row:
     Attributes:
         notes: what a reader has to know of its numbers, or why they are not there.
         folders: of the runs behind them, relative to the folder of all outputs.
+        estimate: of the first metric of the table, as a share of one; None where the runs keep no ranks.
     """
 
     group: str
@@ -55,15 +58,26 @@ class Row:
     seeds: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True)
 class Section:
-    """The rows on one data set, and what else differs between data sets."""
+    """The rows on one data set, and what else differs between data sets.
+
+    Attributes:
+        against: label of the row from which others differ; None where none does.
+    """
 
     dataset: str
     facts: dict[str, str]
     rows: tuple[Row, ...]
+    against: str | None = None
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether any row has one."""
+        return any(row.estimate is not None for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,7 @@ class PaperTable:
     Attributes:
         facts: how all numbers came about, by name.
         warning: None if the runs had the full budget.
+        level: of intervals, and at which differences are told from none.
     """
 
     number: int
@@ -83,6 +98,7 @@ class PaperTable:
     warning: str | None
     facts: dict[str, str]
     sections: tuple[Section, ...]
+    level: float = 0.95
 
 
 def paper_table(settings: Any, cells: Sequence[Cell]) -> PaperTable:
@@ -98,9 +114,16 @@ def paper_table(settings: Any, cells: Sequence[Cell]) -> PaperTable:
         of_dataset = [cell for cell in cells if cell.dataset == dataset]
         found = {run.folder: results[run.folder] for cell in of_dataset for run in cell.runs if run.folder in results}
         require_one_graph(dataset, found)
-        rows = [_row(cell, results, table.metrics, outputs) for cell in of_dataset]
+        shared = shared_notes(found.values())
+        estimates = row_estimates(of_dataset, found, settings.against, table.metrics[0], settings.level)
+        rows = [
+            replace(_row(cell, results, table.metrics, outputs, shared), estimate=estimates.get(cell.row))
+            for cell in of_dataset
+        ]
         baseline = [_baseline(next(iter(found.values())), table.metrics)] if found else []
-        sections.append(Section(dataset, data_facts(found.values()), (*baseline, *_placed(rows, table.metrics))))
+        placed = (*baseline, *_placed(rows, table.metrics))
+        facts = data_facts(found.values()) | _facts_on_intervals(rows)
+        sections.append(Section(dataset, facts, placed, _against(of_dataset, rows, settings.against)))
     facts = {
         "measured": "test split, filtered, realistic ranks, both sides, %; mean ± sample deviation over seeds",
         "paper": "the number printed there; difference: measured less printed, in points",
@@ -108,6 +131,7 @@ def paper_table(settings: Any, cells: Sequence[Cell]) -> PaperTable:
         "budget": settings.budget,
         "seeds": ", ".join(map(str, settings.seeds)),
         "versions": version_facts(results.values()),
+        **dict(_readings(sections, METRIC_NAMES[table.metrics[0]], settings.level)),
     }
     warning = None
     if settings.budget != "full":
@@ -121,7 +145,39 @@ def paper_table(settings: Any, cells: Sequence[Cell]) -> PaperTable:
         warning,
         {name: value for name, value in facts.items() if value},
         tuple(sections),
+        settings.level,
     )
+
+
+def _readings(sections: Iterable[Section], metric: str, level: float) -> Iterator[tuple[str, str]]:
+    """How to read intervals and differences, where there are any."""
+    if any(section.has_intervals for section in sections):
+        yield "best", "bold and underlined are the best and second best number of a column, be they apart or not"
+        yield (
+            f"{100 * level:g} %",
+            f"interval of {metric} for other test queries, drawn by query entity; seeds averaged query by query",
+        )
+    for against in dict.fromkeys(section.against for section in sections if section.against):
+        yield (
+            f"to {against}",
+            f"difference in {metric} on the same queries and its interval; bold where it holds: p, corrected for the "
+            f"number of rows (Holm), is at most {1 - level:.2g}",
+        )
+
+
+def _facts_on_intervals(rows: Sequence[Row]) -> dict[str, str]:
+    """Which rows of a data set have none, where others have."""
+    lacking = [row.label for row in rows if row.seeds and row.estimate is None]
+    if not lacking or len(lacking) == sum(bool(row.seeds) for row in rows):
+        return {}
+    return {"without interval": f"{', '.join(lacking)}: beside a result lie no ranks that are of use"}
+
+
+def _against(cells: Sequence[Cell], rows: Sequence[Row], against: str | None) -> str | None:
+    """The label of the row from which others differ; None where none does."""
+    if all(row.estimate is None or row.estimate.difference is None for row in rows):
+        return None
+    return next(cell.label for cell in cells if cell.row == against)
 
 
 def _result(run: Run) -> dict[str, Any]:
@@ -135,7 +191,9 @@ def _result(run: Run) -> dict[str, Any]:
     return result
 
 
-def _row(cell: Cell, results: dict[Path, dict[str, Any]], metrics: Iterable[str], outputs: Path) -> Row:
+def _row(
+    cell: Cell, results: dict[Path, dict[str, Any]], metrics: Iterable[str], outputs: Path, shared: Sequence[str]
+) -> Row:
     runs = [run for run in cell.runs if run.folder in results]
     found = [results[run.folder] for run in runs]
     entries = {}
@@ -151,12 +209,13 @@ def _row(cell: Cell, results: dict[Path, dict[str, Any]], metrics: Iterable[str]
         cell.label,
         entries,
         tuple(run.seed for run in runs),
-        tuple(_notes(cell, found)),
+        tuple(_notes(cell, found, shared)),
         tuple(os.path.relpath(run.folder, outputs) for run in runs),
     )
 
 
-def _notes(cell: Cell, results: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _notes(cell: Cell, results: Sequence[dict[str, Any]], shared: Sequence[str]) -> Iterator[str]:
+    yield from dict.fromkeys(note for run in results for note in run["protocol"]["notes"] if note not in shared)
     missing = dict.fromkeys(name for result in results for name in result.get("modalities_missing", ()))
     if missing:
         yield f"trained without {', '.join(missing)} features, which the method uses and the data lack"

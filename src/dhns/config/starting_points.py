@@ -1,0 +1,20 @@
+"""The checkpoints that settings name: which file of a run it is that training starts from, or that answers queries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+BEST, LAST = "best", "last"
+"""Names of the two checkpoints of a run: of its best validation, and of the state to resume from."""
+
+
+def to_use(run: Path) -> Path | None:
+    """A checkpoint file, or the best (else the last) one of a run's folder; None where there is none."""
+    inside = (folder / f"{name}.ckpt" for name in (BEST, LAST) for folder in (run, run / "checkpoints"))
+    return next((path for path in (run, *inside) if path.is_file()), None)
+
+
+def to_resume(run: Path) -> Path | None:
+    """The last checkpoint of a run's folder, be the folder, that of its checkpoints or a file in it given."""
+    inside = (folder / f"{LAST}.ckpt" for folder in (run / "checkpoints", run, run.parent))
+    return next((path for path in inside if path.is_file()), None)

@@ -1,0 +1,43 @@
+"""What ranks triples and answers queries: a trained module, or several of them together."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from dhns.graph.index import KnownAnswers
+from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.queries import Queries
+from dhns.ranking.metric import LinkPredictionMetric
+
+
+class Ranker(Protocol):
+    """A graph, and scores of everything that can be asked about it.
+
+    Attributes:
+        graph: which was trained on.
+        known: its true triples, on the device of the scores.
+        metric: what ranks are summed up in, there too.
+    """
+
+    graph: KnowledgeGraph
+    known: KnownAnswers
+    metric: LinkPredictionMetric
+
+    @property
+    def device(self) -> torch.device:
+        """Of queries and scores."""
+
+    def start_ranking(self) -> None:
+        """Prepare for many calls of `score_all`, and empty the metric."""
+
+    def score_all(self, queries: Queries) -> Tensor:
+        """``(B, E)`` fp32 scores of every entity as the answer to B queries."""
+
+    def score_relations(self, triples: Tensor) -> Tensor:
+        """``(R,)`` scores of triples ``(R, 3)`` that differ in their relation, comparable with one another."""
+
+    def end_ranking(self) -> None:
+        """Let go of what `start_ranking` prepared."""
