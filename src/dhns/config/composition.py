@@ -17,7 +17,7 @@ from dhns.errors import InputError
 from dhns.resources import conf_dir
 
 
-def composed(command: str, choices: Mapping[str, str | None], settings: Mapping[str, Any]) -> DictConfig:
+def composed(command: str, choices: Mapping[str, str], settings: Mapping[str, Any]) -> DictConfig:
     """The configuration of a command.
 
     Args:
@@ -28,12 +28,15 @@ def composed(command: str, choices: Mapping[str, str | None], settings: Mapping[
     Raises:
         InputError: a choice or a setting does not exist.
     """
+    for group, choice in choices.items():
+        if choice is None:
+            raise InputError(f"{group}=None chooses no file of conf/{group}; leave it out for the default, or name one")
     register_resolvers()
     state = Singleton.get_state()  # a program that is a Hydra app itself keeps its own
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
-            config = compose(command, [f"{group}={choice or 'null'}" for group, choice in choices.items()])
+            config = compose(command, [f"{group}={choice}" for group, choice in choices.items()])
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(" ".join(str(error).split())) from None
     finally:
