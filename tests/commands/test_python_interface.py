@@ -145,6 +145,7 @@ def test_training_on_a_graph_in_memory(tmp_path):
         ({"settings": {"scorer.dims": 3}}, "did you mean scorer.dim"),
         ({"settings": {"scorr.dim": 3}}, "there is no setting 'scorr.dim'"),
         ({"settings": {"scorer.dim": "many"}}, "scorer.dim is 'many'"),
+        ({"features": None}, "features=None chooses no file of conf/features"),
         ({"sede": 3}, "there is no setting 'sede'"),
     ],
 )

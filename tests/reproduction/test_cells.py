@@ -92,6 +92,7 @@ REFUSED = {
     "seeds=1": r"seeds is 1; expected a list, such as seeds=\[1\]",
     'overrides=["scorer.dimm=3"]': r"TransE \(dataset=world_flags model=transe\) cannot be composed: .*scorer.dimm",
     'overrides=["scorer.dim=3,4"]': r"TransE \(dataset=world_flags model=transe\) cannot be composed: Ambiguous",
+    "against=complex_n": "against names 'complex_n', which table 2 has not; did you mean complex_n3?",
     "protocol.carve_seed=3": "a setting of protocol=clean is changed, which no run would see",
 }
 

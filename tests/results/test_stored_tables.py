@@ -117,6 +117,18 @@ def test_stored_results_are_found_under_the_settings_of_today():
     assert all(path.startswith("results/search/MKG-Y/dhns-") for path in lost)
 
 
+@pytest.mark.parametrize(("carve", "columns"), [("triple", (1, 2)), ("pair", (3, 4))])
+def test_the_page_of_data_has_the_runs_of_both_carves(carve, columns):
+    text = (REPOSITORY / "docs" / "data.md").read_text(encoding="utf-8")
+    page = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    found = [read_result(path) for path in (REPOSITORY / "results" / "carve").rglob("result.json")]
+    shown = {row[0].lower(): [row[column] for column in columns] for row in page if len(row) == 5}
+    runs = [run for run in found if run["protocol"].get("carve", "pair") == carve]
+    assert {run["system"] for run in runs} == {"complex", "distmult", "transe", "rotate"}
+    for run in runs:
+        assert shown[run["system"]] == [f"{100 * run['metrics'][split]['mrr']:.2f}" for split in ("valid", "test")]
+
+
 def test_the_carve_is_part_of_a_run_where_a_set_may_be_carved():
     def identity(*overrides):
         return config_hash(composed(*overrides))

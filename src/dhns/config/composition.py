@@ -18,7 +18,7 @@ from dhns.errors import InputError
 from dhns.resources import conf_dir, conf_dirs
 
 
-def composed(command: str, choices: Mapping[str, str | None], settings: Mapping[str, Any]) -> DictConfig:
+def composed(command: str, choices: Mapping[str, str], settings: Mapping[str, Any]) -> DictConfig:
     """The configuration of a command.
 
     Args:
@@ -29,10 +29,13 @@ def composed(command: str, choices: Mapping[str, str | None], settings: Mapping[
     Raises:
         InputError: a choice or a setting does not exist.
     """
+    for group, choice in choices.items():
+        if choice is None:
+            raise InputError(f"{group}=None chooses no file of conf/{group}; leave it out for the default, or name one")
     register_resolvers()
     try:
         with own_hydra(), initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
-            chosen = [f"{group}={choice or 'null'}" for group, choice in choices.items()]
+            chosen = [f"{group}={choice}" for group, choice in choices.items()]
             config = compose(command, [*chosen, *own_files()])
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(" ".join(str(error).split())) from None
