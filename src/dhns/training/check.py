@@ -14,9 +14,11 @@ from dhns.config.signatures import Signature, imported, written
 from dhns.config.trainer_settings import REFUSED, TrainerSettings
 from dhns.config.values import check_leaves, check_value
 from dhns.errors import InputError
+from dhns.graph.readers.columns import parse_columns
 from dhns.ranges import NotNegative, Positive
 
 _SPECIAL = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
+_SWITCHES = frozenset({"_partial_", "_recursive_"})
 _ABSENT = object()
 _TRAINER = get_type_hints(TrainerSettings, include_extras=True)
 _BUILT = (
@@ -63,6 +65,8 @@ def check_settings(config: DictConfig) -> None:
             _check_node(name, node, look_up)
     for name, node in nodes.items():
         _check_choice(name, node)
+    if (columns := (nodes.get("dataset") or {}).get("columns")) is not None:
+        parse_columns(columns)
     if nodes.get("generator"):
         _check_generator(config)
     for name in _BUILT:
@@ -145,6 +149,8 @@ def _check_node(key: str, node: Any, look_up: Callable[[str], Signature | None])
         except Exception as error:  # whatever the import of a module raises
             reason = " ".join(str(error).split())
             raise InputError(f"{key}._target_ is '{node['_target_']}', which cannot be imported: {reason}") from error
+        for name in sorted(_SWITCHES & node.keys()):
+            check_value(f"{key}.{name}", node[name], bool)
         if signature is not None:
             if node["_target_"].startswith("torch.optim.") or signature.name == "LazyAdam":
                 signature = signature._replace(hints=signature.hints | _OF_OPTIMIZERS)
