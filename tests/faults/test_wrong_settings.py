@@ -13,8 +13,8 @@ SETTINGS = {
         "data.batch_size=0", "data.batch_size=null", "negatives.num_negatives=0", "negatives.num_negatives=-1",
         "negatives=nscaching negatives.cache_size=0", "negatives=sans negatives.hops=0",
         "negatives=kbgan negatives.scorer.dim=-1", "model=gc_ote encoder.max_neighbours=0",
-        "model=transae encoder.hidden=-2", "model=otkge encoder.iterations=0", "diffheg.generator.schedule.steps=-1",
-        "diffheg.generator.sampling_steps=0", "diffheg=adversarial diffheg.generator.noise_width=0",
+        "model=transae encoder.hidden=-2", "model=otkge encoder.iterations=0", "generator.model.schedule.steps=-1",
+        "generator.model.sampling_steps=0", "generator=adversarial generator.model.noise_width=0",
         "model=tucker scorer.relation_dim=0",
     ],
     "sizes that do not divide": ["model=ote scorer.dim=10 scorer.group=4",
@@ -25,8 +25,8 @@ SETTINGS = {
         "model=complex_n3 loss.label_smoothing=1.5", "model=complex_n3 regularizer.weight=-1e-4",
         "model=complex_n3 regularizer.p=0", "optimization.optimizer.lr=0", "optimization.optimizer.lr=-inf",
         "optimization.optimizer.lr='0.1'", "optimization.optimizer.weight_decay=-1", "optimization.clip_norm=-1",
-        "+optimization.optimizer.betas=[1,1]", "diffheg.weight=-0.1", "diffheg.levels=[{time:0.1,weight:nan}]",
-        "diffheg.levels=[{time:-1,weight:1,margin:1}]", "diffheg.levels=[]",
+        "+optimization.optimizer.betas=[1,1]", "generator.weight=-0.1", "generator.levels=[{time:0.1,weight:nan}]",
+        "generator.levels=[{time:-1,weight:1,margin:1}]", "generator.levels=[]",
         "model=rsme encoder.image_share=2", "model=tucker scorer.input_dropout=1",
         "missing=random missing.share=1.5", "protocol.carve_fraction=0",
         "dataset=edges dataset.path=nowhere dataset.valid_fraction=-0.1",
@@ -43,7 +43,7 @@ SETTINGS = {
     "words": [
         "protocol.select=first", "protocol.validation=none", "protocol.ties=optimistic", "negatives.filtered=yes",
         "model=transe scorer.norm=l3", "model=adamf encoder.absent=nil", "model=adamf encoder.when_missing=go",
-        "diffheg.generator.prediction=x", "diffheg.loss.joint_scoring=sum", "diffheg.generator.schedule.kind=square",
+        "generator.model.prediction=x", "generator.loss.joint_scoring=sum", "generator.model.schedule.kind=square",
         "missing=random missing.strategy=all", "acceleration.matmul_precision=low", "keep_data=perhaps", "force=1",
         "reciprocal='true'", "dataset.header=maybe", "dataset.normalize=2", "dataset.columns=[head,tail]",
     ],
@@ -51,8 +51,8 @@ SETTINGS = {
         "scorer.dims=8", "+scorer.dims=8", "modle=rotate", "+modle=rotate", "model=rotatE", "scorer=rotat",
         "scorer=null", "loss=none", "encoder=null", "optimizer.lr=1", "lr=0.1", "+trainer.epochs=3", "+data.valid=3",
         "stopping=5", "data={batch:3}", "~scorer.dim ~seed", "~data",
-        "negatives=all negatives.filtered=true", "diffheg=none ablation=no_hal",
-        "ablation=no_diffheg diffheg=paper", "reciprocal=true", "model", "=3",
+        "negatives=all negatives.filtered=true", "generator=none ablation=no_hal",
+        "ablation=no_diffheg generator=paper", "reciprocal=true", "model", "=3",
         "+scorer._partial_=maybe", "scorer._target_=dhns.scorers.rotate", "scorer._target_=3", "scorer=[",
     ],
 }  # fmt: skip
@@ -104,7 +104,7 @@ RIGHT = [
     "stopping.patience=null", "data.valid_triples=1", "trainer.max_epochs=1", "seed=9223372036854775807",
     "negatives=uniform negatives.sides=random", "negatives.filtered=False", "protocol.carve_fraction=1e-1",
     "optimization.optimizer.weight_decay=0", "--multirun", "progress=true", "logger=none", "cell=null",
-    "reciprocal=true diffheg=none",
+    "reciprocal=true generator=none",
 ]  # fmt: skip
 
 
