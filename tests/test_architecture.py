@@ -27,10 +27,12 @@ FLOORS = (
     ("encoders", "ranking", "results"),
     ("data", "models", "tracking"),
     ("generators", "losses", "negatives", "sources", "features"),
-    ("training", "experiments", "testing"),
+    ("training", "testing"),
+    ("experiments",),
     ("api",),
     ("commands",),
     ("cli",),
+    ("__main__",),
 )
 """A package may import what lies below its floor; within one floor packages do not know each other."""
 HEIGHT = {name: height for height, floor in enumerate(FLOORS) for name in floor}

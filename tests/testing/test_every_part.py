@@ -184,9 +184,9 @@ def shipped(package, *bases):
 
 
 def targets(group):
-    """The classes that the files of a group name, for themselves or as the generator in them."""
+    """The classes that the files of a group name, for themselves or as the model of a generator."""
     nodes = [OmegaConf.load(path) for path in (conf_dir() / group).glob("*.yaml")]
-    names = [OmegaConf.select(node, key) for node in nodes for key in ("_target_", "generator._target_")]
+    names = [OmegaConf.select(node, key) for node in nodes for key in ("_target_", "model._target_")]
     return {name for name in names if name}
 
 

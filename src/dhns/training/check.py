@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
 from hydra.utils import get_object, instantiate
-from omegaconf import AnyNode, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from dhns.config.own_settings import check_own
 from dhns.config.signatures import Signature, imported, written
@@ -54,9 +54,9 @@ def check_settings(config: DictConfig) -> None:
     nodes = {name: _plain(config[name]) for name in containers}
     for name, node in nodes.items():
         check_leaves(name, node)
-    for name in map(str, config):
-        if name not in nodes and isinstance(value := config._get_node(name), AnyNode):
-            check_leaves(name, value._value())
+    for key, value in plain.items():
+        if not isinstance(value, dict | list):
+            check_leaves(str(key), value)
     if trainer := nodes.get("trainer"):
         _check_trainer(trainer, nodes)
     # what the source tells is told before anything is imported
