@@ -45,7 +45,7 @@ test-features: setup
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,features,rebuild-data]"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/features tests/commands/test_features.py
 
-# Breaks runs on purpose, in some 230 ways, and counts what becomes of them; then 1000 inputs for each property.
+# Breaks runs on purpose, in some 600 ways, and counts what becomes of them; then 1000 inputs for each property.
 test-faults: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults tests/properties -m "faults or not faults" \
 		--hypothesis-profile=deep

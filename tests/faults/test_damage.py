@@ -218,5 +218,5 @@ def test_data_that_change_under_a_run(tmp_path, ledger, file):
         (graph / file).write_text((graph / file).read_text() + "e3\tnext\te9\n")
     ledger.injected()
     started = start(tmp_path, arguments)
-    check_clear_error(started.wait(), started.printed(), "mine has changed since run/checkpoints/last.ckpt was trained")
+    check_clear_error(started.wait(), started.printed(), "run/checkpoints/last.ckpt is of other data:")
     ledger.refused()

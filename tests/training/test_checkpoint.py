@@ -1,5 +1,7 @@
 """Finding, reading and refusing checkpoints; what a loaded module ranks and predicts."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from dhns.training.callbacks import checkpoints
 from dhns.training.checkpoint import find_checkpoint, load_weights, read_checkpoint, require_own_targets
 from dhns.training.device import choose_device
 from dhns.training.hardness import score_samples
-from dhns.training.prediction import Query, answer_table, predict
+from dhns.training.prediction import Query, answer_table, predict, remarks
 
 
 @pytest.fixture
@@ -209,3 +211,13 @@ def test_views_that_no_triple_has_are_left_out(module):
     names = score_samples(module, ring)
     assert any(name.endswith("/textual") for name in names)
     assert not any(name.endswith("/visual") for name in names)
+
+
+def test_entities_that_were_never_trained_are_named(toy_graph):
+    query = Query.parse(toy_graph, "e11", "next", None)
+    assert remarks(toy_graph, query, []) == [
+        "'Entity 11' is in no training triple: what is said of it rests on its features"
+    ]
+    bare = dataclasses.replace(toy_graph, modalities={})
+    assert remarks(bare, query, []) == ["'Entity 11' is in no training triple: its scores are those of a random vector"]
+    assert remarks(bare, Query.parse(bare, "e1", "next", None), []) == []
