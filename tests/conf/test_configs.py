@@ -255,10 +255,14 @@ def test_every_combination_makes_a_module_or_is_refused(toy_graph):
     assert not errors, "\n".join(errors)
 
 
+@functools.cache
+def scorer_node(scorer):
+    return composed("train", f"scorer={scorer}", "scorer.dim=8").scorer
+
+
 def module_with(config, scorer, graph):
     config = config.copy()
-    config.scorer = composed("train", f"scorer={scorer}", "scorer.dim=8").scorer
-    check_settings(config)
+    config.scorer = scorer_node(scorer)
     return build_module(OmegaConf.to_container(config, resolve=False), graph), config.scorer
 
 
