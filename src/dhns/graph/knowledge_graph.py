@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
+from dhns.graph.modality_names import require_modality_names
 
 SPLITS = ("train", "valid", "test")
 
@@ -135,6 +136,7 @@ class KnowledgeGraph:
     def __post_init__(self) -> None:
         for name in ("modalities", "removed", "absent"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        require_modality_names([*self.modalities, *self.absent])
 
     def __reduce__(self) -> tuple[Callable[[], KnowledgeGraph], tuple[()]]:
         # processes that train together get a copy, and read-only mappings cannot be copied
