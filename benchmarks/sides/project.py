@@ -19,8 +19,9 @@ from dhns.resources import conf_dir
 from dhns.training.build import build_module
 from dhns.training.evaluation import rank_split
 
-COMMON = ("trainer.accelerator=cpu", "trainer.max_epochs=1000000", "protocol=as_published")
-"""Training without an end in sight on the processor, on the published splits, which the peers read too."""
+COMMON = ("trainer.accelerator=cpu", "trainer.max_epochs=1000000", "protocol=as_published", "own_entity=false")
+"""Training without an end in sight on the processor, on the published splits, which the peers read too; no peer has a
+number for the own entity."""
 
 
 KEEP_MEMORY = "BENCH_KEEP_MEMORY"

@@ -126,7 +126,8 @@ def choices(root):
             if "/" in option or ((group, option) == ("sweep", "optuna")):
                 continue
             # quoted, as the program quotes the numbers of tables
-            yield (f"{group}='{option}'" if group == "table" else f"{group}={option}",)
+            needs = SOFTMAX if (root, group, option) == ("train", "generator", "partition") else ()
+            yield (f"{group}='{option}'" if group == "table" else f"{group}={option}", *needs)
 
 
 def flaws(root, *overrides):
@@ -166,7 +167,7 @@ def test_no_value_is_missing_but_those_that_a_user_gives():
     for option in options("dataset"):
         config = leaves_of(composed("train", f"dataset={option}"))
         missing |= {key for key, value in config.items() if value == "???"}
-    assert missing == {"checkpoint", "action", "out", "dataset.folder", "dataset.path"}
+    assert missing == {"checkpoint", "action", "out", "members", "dataset.folder", "dataset.path"}
 
 
 def leaves_of(config):

@@ -177,7 +177,7 @@ def test_own_chains_take_ddpm_steps_and_are_tapped_at_the_levels(make, positives
     # the state below each one is within five deviations of the DDPM mean of the predicted noise
     for noisy, step, _, output in generator.calls:
         mean = generator.schedule.ancestral(noisy, step, output, torch.zeros_like(noisy))
-        beta = 1 - generator.schedule.alpha_bar[step] / generator.schedule.alpha_bar[step - 1]
+        beta = 1 - generator.schedule.alpha_bars[step] / generator.schedule.alpha_bars[step - 1]
         drawn = (states[int(step) - 1] - mean) / beta.sqrt()
         assert drawn.abs().max() < 5
         assert drawn.std().item() == pytest.approx(1, abs=0.1)
@@ -190,7 +190,7 @@ def test_strided_chains_take_ddim_steps(make, positives, prediction, sampling_st
     times = [int(step) for _, step, _, _ in generator.calls]
     assert times == ([20, 16, 11, 10, 6, 5] if sampling_steps else list(range(20, 2, -1)))
     following = [*(noisy for noisy, _, _, _ in generator.calls[1:]), samples[:, 0]]
-    alpha_bar = generator.schedule.alpha_bar
+    alpha_bar = generator.schedule.alpha_bars
     for (noisy, now, _, output), then, found in zip(generator.calls, [*times[1:], 2], following, strict=True):
         signal, deviation = alpha_bar[now].sqrt(), (1 - alpha_bar[now]).sqrt()
         epsilon = output if prediction == "noise" else deviation * noisy + signal * output
@@ -220,7 +220,7 @@ def test_head_chain_from_the_tail(make, positives):
         if int(step) - 1 in by_step:
             torch.testing.assert_close(by_step[int(step) - 1], samples[:, position, :1])
         mean = generator.schedule.ancestral(noisy, step, output, torch.zeros_like(noisy))
-        beta = 1 - generator.schedule.alpha_bar[step] / generator.schedule.alpha_bar[step - 1]
+        beta = 1 - generator.schedule.alpha_bars[step] / generator.schedule.alpha_bars[step - 1]
         drawn = (samples[:, position, 1:] - mean) / beta.sqrt()
         assert drawn.abs().max() < 5
         assert drawn.std().item() == pytest.approx(1, abs=0.15)

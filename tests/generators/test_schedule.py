@@ -53,19 +53,19 @@ def close(found, expected):
 @pytest.mark.parametrize("steps", STEPS)
 def test_share_of_signal(kind, steps):
     expected = cumulative(betas(kind, steps))
-    close(NoiseSchedule(kind, steps).alpha_bar, torch.tensor(expected, dtype=torch.float64))
+    close(NoiseSchedule(kind, steps).alpha_bars, torch.tensor(expected, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(("steps", "kept"), [(20, 0.817), (50, 0.603), (70, 0.492), (100, 0.364), (1000, 0.00004)])
 def test_the_linear_schedule_of_the_code_does_not_reach_noise(steps, kept):
     digits = 3 if kept > 0.001 else 5
-    assert round(NoiseSchedule("linear", steps).alpha_bar[-1].item(), digits) == kept
+    assert round(NoiseSchedule("linear", steps).alpha_bars[-1].item(), digits) == kept
 
 
 @pytest.mark.parametrize("steps", STEPS)
 @pytest.mark.parametrize("kind", ["linear_scaled", "cosine"])
 def test_the_other_schedules_reach_noise(kind, steps):
-    alpha_bar = NoiseSchedule(kind, steps).alpha_bar
+    alpha_bar = NoiseSchedule(kind, steps).alpha_bars
     assert alpha_bar[-1] < 0.01
     assert (alpha_bar.diff() < 0).all()
 

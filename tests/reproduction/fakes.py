@@ -48,7 +48,7 @@ def run(outputs, name, seed=0):
 
 def cell(outputs, name, group="Unimodal", published=None, seeds=(0,), dataset="Toy"):
     runs = tuple(run(outputs, f"{dataset}-{name}" if dataset != "Toy" else name, seed) for seed in seeds)
-    return Cell(group, name, dataset, published or {}, runs)
+    return Cell(group, name, dataset, published or {}, runs, name)
 
 
 def store(of, mrr, **changes):

@@ -77,7 +77,7 @@ def test_a_control_leaves_the_choice_of_features_as_it_is(settings, tmp_path, mo
     assert on_mkg_w.runs[0].settings == (
         "features=[official,shuffled]", "protocol=clean", "budget=full", "scorer.dim=8",
     )  # fmt: skip
-    assert embedded.runs[0].settings[-1] == "features=shuffled"
+    assert "features=shuffled" in embedded.runs[0].settings
     named = settings("datasets=[mkg_w]", "overrides=['features=[label,random]']")
     assert chosen_features(named, read_datasets(named)) == {}
     (cell,) = table_cells(named)

@@ -130,7 +130,7 @@ def test_a_table_without_ranks_or_without_that_row_has_no_such_columns(tmp_path,
 
 
 def test_rows_that_share_their_runs_are_compared_once(tmp_path, cells):
-    shared = tuple(replace(run, experiment="table2/toy/same") for run in cells[2].runs)
+    shared = tuple(replace(run, choices=("model=same",)) for run in cells[2].runs)
     (once,), (again,) = (
         paper_table(settings(tmp_path), table).sections
         for table in (cells, [*cells, replace(cells[2], label="same", runs=shared)])

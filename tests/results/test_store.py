@@ -255,7 +255,8 @@ def test_hash_of_a_stored_configuration_is_that_of_its_run():
 
 def test_hash_of_a_configuration_from_before_budgets():
     """Results that were stored without them, or with a map for each, can be compared with settings of today."""
-    config = composed("trainer.max_epochs=60", "trainer.check_val_every_n_epoch=5", "data.valid_triples=null")
+    set_by_them = ("trainer.max_epochs=60", "trainer.check_val_every_n_epoch=5", "data.valid_triples=null")
+    config = composed(*set_by_them, "stopping.patience=5")
     older = OmegaConf.to_container(config, resolve=False)
     del older["budgets"]
     assert config_hash(OmegaConf.create(older | {"epochs": {"full": 60}})) == config_hash(config)

@@ -33,6 +33,13 @@ def script(name):
 
 
 measured, measured_speed = script("measured"), script("measured_speed")
+own_entity, readme_results = script("own_entity"), script("readme_results")
+
+
+@pytest.mark.parametrize("written", [own_entity, readme_results], ids=["own entity", "README"])
+def test_pages_have_the_tables_of_their_runs(written):
+    page = written.PAGE.read_text(encoding="utf-8")
+    assert written.updated(page) == page, f"run python {written.__name__}.py in scripts/"
 
 
 def test_the_page_has_the_figures_of_the_stored_tables():

@@ -74,7 +74,8 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     plain = younger | plain  # those that a run was stored before are at the value that changes nothing
     found = dict(_leaves(plain))
     with contextlib.suppress(OmegaConfBaseException):  # of a file that no program of ours wrote
-        tree = OmegaConf.create({name: config[name] for name in (*BUDGET, "trainer", "data") if name in config})
+        read = (*BUDGET, *(key.partition(".")[0] for key in SET_BY_BUDGET))
+        tree = OmegaConf.create({name: config[name] for name in read if name in config})
         found |= {key: OmegaConf.select(tree, key) for key in SET_BY_BUDGET}
     return {key: value for key, value in found.items() if key.removeprefix("trainer.") not in IGNORED_OF_TRAINER}
 

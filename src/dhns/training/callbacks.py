@@ -25,7 +25,7 @@ def checkpoints(folder: Path, select_best: bool, patience: int | None) -> list[C
     if not select_best:
         return [last]
     best = MovableCheckpoint(folder, filename=BEST, monitor="valid/mrr", mode="max", enable_version_counter=False)
-    stopping = [Patience("valid/mrr", mode="max", patience=patience)] if patience is not None else []
+    stopping = [EarlyStoppingThatHolds("valid/mrr", mode="max", patience=patience)] if patience is not None else []
     return [best, *stopping, last]
 
 
@@ -46,7 +46,7 @@ def _moved(node: Any, old: str, new: str) -> Any:
     return new + node[len(old) :] if isinstance(node, str) and node.startswith(old) else node
 
 
-class Patience(EarlyStopping):
+class EarlyStoppingThatHolds(EarlyStopping):
     """Early stopping that holds: a run that it had ended, and that was stopped while ranking, trains no further."""
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

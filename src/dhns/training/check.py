@@ -14,7 +14,6 @@ from dhns.config.signatures import Signature, imported, written
 from dhns.config.trainer_settings import REFUSED, TrainerSettings
 from dhns.config.values import check_leaves, check_value
 from dhns.errors import InputError
-from dhns.graph.readers.columns import parse_columns
 from dhns.ranges import NotNegative, Positive
 
 _SPECIAL = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
@@ -65,7 +64,9 @@ def check_settings(config: DictConfig) -> None:
             _check_node(name, node, look_up)
     for name, node in nodes.items():
         _check_choice(name, node)
-    if (columns := (nodes.get("dataset") or {}).get("columns")) is not None:
+    if (columns := (nodes.get("dataset") or {}).get("columns")) not in (None, "auto"):
+        from dhns.graph.readers.columns import parse_columns
+
         parse_columns(columns)
     if nodes.get("generator"):
         _check_generator(config)

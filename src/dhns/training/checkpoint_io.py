@@ -13,7 +13,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from dhns.files import write_bytes
 
 
-class WholeCheckpoints(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """A checkpoint is absent, the old one, or complete.
 
     Lightning's own files come by way of the system's temporary folder; where that is another file system, moving them
@@ -32,4 +32,4 @@ def plugins() -> list[Any]:
     It would do so on Slurm's warning, and go on from there with other batches than the unbroken run.
     """
     slurm = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
-    return [WholeCheckpoints(), *slurm]
+    return [AtomicCheckpointIO(), *slurm]

@@ -14,7 +14,6 @@ from omegaconf import DictConfig
 from dhns.config.composition import own_files
 from dhns.errors import InputError
 from dhns.experiments.reproduction.cells import listed, table_datasets
-from dhns.graph.feature_controls import Control
 from dhns.graph.inputs import data_folder, feature_files
 from dhns.sources.obtain import NotThere, other_ways, published, require_dataset
 from dhns.sources.source import Source
@@ -141,6 +140,10 @@ def _choices(settings: DictConfig) -> tuple[list[str], list[str]]:
         for override in _overrides(settings, _CHOICE)
         for name in override.removeprefix(_CHOICE).strip("[]").split(",")
     ]
+    if not names:
+        return [], []
+    from dhns.graph.feature_controls import Control  # which imports torch
+
     controls = [name for name in names if name in get_args(Control)]
     return [name for name in names if name not in controls], controls
 

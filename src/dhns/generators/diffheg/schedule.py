@@ -43,29 +43,29 @@ class NoiseSchedule(nn.Module):
         steps: T.
 
     Attributes:
-        alpha_bar: ``(T + 1,)`` share of the variance that is signal.
+        alpha_bars: ``(T + 1,)`` share of the variance that is signal.
     """
 
-    alpha_bar: Tensor
+    alpha_bars: Tensor
 
     def __init__(self, kind: Kind = "cosine", steps: Count = 50) -> None:
         super().__init__()
         self.steps = steps
-        kept = torch.cat([torch.ones(1, dtype=torch.float64), (1 - variances(kind, steps)).cumprod(0)])
-        self.register_buffer("alpha_bar", kept.float(), persistent=False)
+        alpha_bars = torch.cat([torch.ones(1, dtype=torch.float64), (1 - variances(kind, steps)).cumprod(0)])
+        self.register_buffer("alpha_bars", alpha_bars.float(), persistent=False)
 
-    def kept(self, step: Tensor) -> Tensor:
+    def alpha_bar(self, step: Tensor) -> Tensor:
         """``alpha_bar_t`` of steps ``(...)``."""
-        # alpha_bar[step] would read a single step back from a GPU, and wait for it
-        return self.alpha_bar.index_select(0, step.flatten()).view(step.shape)
+        # alpha_bars[step] would read a single step back from a GPU, and wait for it
+        return self.alpha_bars.index_select(0, step.flatten()).view(step.shape)
 
     def signal(self, step: Tensor) -> Tensor:
         """``sqrt(alpha_bar_t)``, shaped to multiply ``(..., D)``."""
-        return self.kept(step).sqrt()[..., None]
+        return self.alpha_bar(step).sqrt()[..., None]
 
     def noise(self, step: Tensor) -> Tensor:
         """``sqrt(1 - alpha_bar_t)``, shaped to multiply ``(..., D)``."""
-        return (1 - self.kept(step)).sqrt()[..., None]
+        return (1 - self.alpha_bar(step)).sqrt()[..., None]
 
     def add_noise(self, clean: Tensor, step: Tensor, epsilon: Tensor) -> Tensor:
         """``x_t`` of Eq. 2 from ``x_0`` ``(..., D)``, steps ``(...)`` and noise ``(..., D)``."""
@@ -89,14 +89,14 @@ class NoiseSchedule(nn.Module):
             fresh: ``(..., D)`` standard normal noise.
             eta: 0 is deterministic, 1 the DDPM posterior; with s = t - 1 it is the ancestral step of DDPM.
         """
-        now, then = self.kept(step), self.kept(target)
+        now, then = self.alpha_bar(step), self.alpha_bar(target)
         variance = eta**2 * (1 - then) / (1 - now) * (1 - now / then)
         direction = (1 - then - variance).clamp(min=0).sqrt()
         return then.sqrt()[..., None] * clean + direction[..., None] * epsilon + variance.sqrt()[..., None] * fresh
 
     def ancestral(self, noisy: Tensor, step: Tensor, epsilon: Tensor, fresh: Tensor) -> Tensor:
         """``x_{t-1}`` from ``x_t`` by Eqs. 5-6: the DDPM step with variance beta_t, without noise at t = 1."""
-        alpha = self.kept(step) / self.kept(step - 1)
+        alpha = self.alpha_bar(step) / self.alpha_bar(step - 1)
         beta = 1 - alpha
         mean = (noisy - beta[..., None] / self.noise(step) * epsilon) / alpha.sqrt()[..., None]
         return mean + torch.where(step > 1, beta, 0).sqrt()[..., None] * fresh

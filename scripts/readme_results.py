@@ -1,0 +1,79 @@
+"""Writes the table of results in README.md from stored runs and conf/table: python scripts/readme_results.py."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from dhns.results.store import find_results
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "README.md"
+FOLDERS = ("blend", "own_entity", "full", "tables/benchmarks")
+BEGIN, END = "<!-- results: scripts/readme_results.py writes this table -->\n", "<!-- end -->"
+DATASETS = {"MKG-Y": ("3", "mkg_y"), "MKG-W": ("2", "mkg_w")}
+"""The table of the paper, and the name in it."""
+ROWS = {
+    "RotatE": ("rotate", False),
+    "RotatE, own entity": ("rotate", True),
+    "AdaMF": ("adamf", False),
+    "AdaMF, own entity": ("adamf", True),
+    "DHNS": ("dhns", False),
+    "ComplEx-N3": ("complex_n3", False),
+    "ComplEx-N3, own entity": ("complex_n3", True),
+    "ComplEx-N3 and RotatE blended": ("complex_n3 + rotate", False),
+    "ComplEx-N3 and AdaMF blended": ("complex_n3 + adamf", False),
+}
+"""By label: the system, and whether it has the number for the own entity."""
+
+
+def table() -> str:
+    """Test MRR by system and data set; of several budgets the longest, then of most seeds."""
+    runs: dict[tuple[str, str, bool], dict[tuple[bool, str], dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    for folder in FOLDERS:
+        for _, result in find_results(ROOT / "results" / folder):
+            config = result["config"]
+            cut = config.get("budget", "full") != "full"
+            key = result["dataset"], result["system"], bool(config.get("own_entity", False))
+            runs[key][cut, result["config_hash"]][result["seed"]] = 100 * result["metrics"]["test"]["mrr"]
+    heads = " | ".join(f"{name}: paper | here" for name in DATASETS)
+    text = f"| test MRR, % | {heads} |\n|---|{'---:|---:|' * len(DATASETS)}\n"
+    for label, (system, own) in ROWS.items():
+        cells = []
+        for name, place in DATASETS.items():
+            found = runs.get((name, system, own), {})
+            cells += [_published(*place, system) if not own else "", _measured(found)]
+        if any(cells):
+            text += f"| {label} | {' | '.join(cells)} |\n"
+    return text
+
+
+def _measured(found: dict[tuple[bool, str], dict[int, float]]) -> str:
+    if not found:
+        return ""
+    (cut, _), seeds = min(found.items(), key=lambda item: (item[0][0], -len(item[1]), item[0][1]))
+    values = list(seeds.values())
+    spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.2f}{spread} ({len(values)}){'†' if cut else ''}"
+
+
+def _published(number: str, dataset: str, row: str) -> str:
+    content: Any = OmegaConf.load(ROOT / "conf" / "table" / "2.yaml")
+    if number != "2":
+        content = OmegaConf.merge(content, OmegaConf.load(ROOT / "conf" / "table" / f"{number}.yaml"))
+    printed = content.published.get(dataset, {}).get(row)
+    return f"{printed[0]:.2f}" if printed and printed[0] is not None else ""
+
+
+def updated(page: str) -> str:
+    """The page with its table made anew."""
+    before, rest = page.split(BEGIN)
+    return before + BEGIN + table() + END + rest.split(END, 1)[1]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
