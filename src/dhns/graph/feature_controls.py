@@ -58,8 +58,8 @@ class FeatureControl:
             )
         if unknown or not names:
             raise InputError(
-                f"features={self.kind} is to replace {repr(unknown[0]) if unknown else 'nothing'}, and {graph.name} has "
-                f"{', '.join(graph.modalities)}; change features.modalities, or leave it out"
+                f"features={self.kind} is to replace {repr(unknown[0]) if unknown else 'nothing'}, and {graph.name} "
+                f"has {', '.join(graph.modalities)}; change features.modalities, or leave it out"
             )
         replaced = {name: self._replaced(name, graph.modalities[name]) for name in names}
         done = "permuted among" if self.kind == "shuffled" else "replaced by noise for"

@@ -63,8 +63,8 @@ class MissingModalities:
         unknown = [name for name in names if name not in graph.modalities]
         if not graph.modalities:
             raise InputError(
-                f"missing={self.strategy} takes features away, and {graph.name} has no modality to take away; give some "
-                f"(+dataset.modalities.visual=FILE), or leave missing={self.strategy} out"
+                f"missing={self.strategy} takes features away, and {graph.name} has no modality to take away; give "
+                f"some (+dataset.modalities.visual=FILE), or leave missing={self.strategy} out"
             )
         if unknown or not names:
             raise InputError(
