@@ -16,7 +16,7 @@ import torch
 from omegaconf import open_dict
 from torch import Tensor
 
-from dhns.config.composition import composed, groups
+from dhns.config.composition import composed, groups, told
 from dhns.errors import InputError
 from dhns.experiments.blending import blend_runs
 from dhns.graph.fingerprint import fingerprint
@@ -195,7 +195,8 @@ def load(
     Raises:
         InputError: there is no readable checkpoint, its graph is not there or another, or it names foreign code.
     """
-    return TrainedModel(load_ranker(Path(run).expanduser(), choose_device(device), dataset, trust))
+    with told():
+        return TrainedModel(load_ranker(Path(run).expanduser(), choose_device(device), dataset, trust))
 
 
 def blend(
@@ -219,7 +220,8 @@ def blend(
     """
     folder = Path(folder).expanduser()
     paths = [Path(run).expanduser() for run in runs]
-    result, _ = blend_runs(paths, folder, weights, device=choose_device(device), trusted=trust)
+    with told():
+        result, _ = blend_runs(paths, folder, weights, device=choose_device(device), trusted=trust)
     return Run(folder, result)
 
 
@@ -238,7 +240,7 @@ def load_graph(
         InputError: there is no such data set, or its files are not there or malformed.
     """
     chosen = {f"dataset.{key}": value for key, value in settings.items()}
-    with own_conf(config_dir):
+    with own_conf(config_dir), told():
         return _load_graph(composed("data", {"dataset": dataset, "protocol": protocol}, chosen))
 
 
@@ -265,9 +267,13 @@ def train(
     Raises:
         InputError: a choice or a setting does not exist, or does not work.
     """
-    with own_conf(config_dir):
+    with own_conf(config_dir), told():
         chosen = {key: value for key, value in choices.items() if key in groups()}
         values = {key: value for key, value in choices.items() if key not in chosen} | dict(settings or {})
+        if isinstance(graph, KnowledgeGraph) and (
+            unread := next((key for key in {**chosen, **values} if key.partition(".")[0] == "dataset"), None)
+        ):
+            raise InputError(f"{unread} is not read where a graph is given; leave it out, or name a data set as graph")
         dataset = {"dataset": graph} if isinstance(graph, str) else {}
         config = composed("train", {"model": model, **dataset, **chosen}, {"paths.outputs": str(outputs), **values})
         with open_dict(config):

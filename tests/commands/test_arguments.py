@@ -125,6 +125,22 @@ def test_in_a_sweep_commas_outside_of_quotes_part_choices(argument, choices):
         assert [received(f"x={choice}") for choice in override.sweep_string_iterator()] == choices
 
 
+@example(texts=["outs/My graph 'ü' (1)/rotate/seed-0", "b"])
+@given(texts=st.lists(TEXTS, max_size=3))
+def test_any_item_of_a_list_of_paths_arrives_as_it_is(texts):
+    for text in texts:
+        assume(text and text == text.strip() and text not in ("???", "null") and not in_quotes(text))
+        assume("," not in text and not text.startswith("~") and '"' not in text and "'" not in text[:1])
+    argument = quoted(f"members=[{', '.join(texts)}]")
+    assert list(received(argument)) == texts  # a list of OmegaConf would read references in what it is compared with
+    assert quoted(argument) == argument
+
+
+def test_items_in_quotes_are_left_to_hydra():
+    assert list(received(quoted("members=['a, b', \"c's\",d (1)]"))) == ["a, b", "c's", "d (1)"]
+    assert quoted("weights=[0.5,1]") == "weights=[0.5,1]"
+
+
 # --- which settings are texts --------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import errno
 
 import pytest
 import torch
+from hydra.errors import ConfigCompositionException
 
 from commands.shell import TRAIN, refused, succeed
 from dhns.commands.messages import is_told, message
@@ -56,6 +57,13 @@ HINTS = {
 @pytest.mark.parametrize(("override", "message"), HINTS.items(), ids=HINTS)
 def test_what_is_meant(tmp_path, override, message):
     assert message in refused(tmp_path, "train", override)
+
+
+@pytest.mark.parametrize("setting", ["own_entity=true", "features=label", "scorer.dim=4"])
+def test_a_setting_of_runs_goes_among_the_overrides_of_a_table(monkeypatch, setting):
+    monkeypatch.setattr("sys.argv", ["dhns", "reproduce", setting])
+    error = ConfigCompositionException(f"Could not override '{setting.partition('=')[0].partition('.')[0]}'.")
+    assert message(error, "reproduce").endswith(f'overrides=["{setting}"] gives it to every run')
 
 
 def test_what_is_advised_is_accepted(place):

@@ -106,6 +106,9 @@ def test_features_go_to_their_entities():
     [
         ({"train": []}, "train holds no triples"),
         ({"test": [("a", "r")]}, "is no triple"),
+        ({"valid": [("a", "r", None)]}, r"valid: \('a', 'r', None\) lacks a name"),
+        ({"test": np.array([["a", "r", np.nan]], dtype=object)}, "test: .* lacks a name"),
+        ({"entities": ["a", "b", "c", "b"]}, "entities names 'b' more than once"),
         ({"entities": ["a", "b"]}, "'c' of .* is not among the entities"),
         ({"features": {"t": [[1.0], [2.0], [3.0]]}}, "say by entities"),
         ({"features": {"t": {"z": [1.0]}}}, "'z', which is no entity"),
@@ -152,3 +155,27 @@ def test_training_on_a_graph_in_memory(tmp_path):
 def test_settings_that_do_not_exist(arguments, message):
     with pytest.raises(dhns.InputError, match=message):
         dhns.train("world_flags", **({"model": "rotate"} | arguments))
+
+
+@pytest.mark.parametrize("key", ["dataset.folder", "dataset.modalities.textual"])
+def test_what_a_graph_in_memory_does_not_read_is_refused(key):
+    with pytest.raises(dhns.InputError, match=f"{key} is not read where a graph is given"):
+        dhns.train(dhns.KnowledgeGraph.from_triples(FACTS), "rotate", settings={key: "there"})
+    with pytest.raises(dhns.InputError, match="dataset is not read where a graph is given"):
+        dhns.train(dhns.KnowledgeGraph.from_triples(FACTS), "rotate", dataset="tsv")
+
+
+def test_data_that_are_not_there_are_told_as_by_the_commands(trained, tmp_path):
+    folder = str(tmp_path / "nowhere")
+    asked = {
+        r"dataset\.folder is not given": [lambda: dhns.load_graph("tsv"), lambda: dhns.train("tsv", "rotate")],
+        "nowhere: no such folder": [
+            lambda: dhns.load_graph("tsv", folder=folder),
+            lambda: dhns.train("tsv", "rotate", settings={"dataset.folder": folder}, outputs=tmp_path / "outputs"),
+            lambda: dhns.load(trained[0] / "run", dataset={"folder": folder}),
+        ],
+    }
+    for message, calls in asked.items():
+        for call in calls:
+            with pytest.raises(dhns.InputError, match=message):
+                call()

@@ -123,7 +123,7 @@ def test_each_control_is_a_run_of_its_own_and_none_is_the_run_that_it_was():
     [
         ({"kind": "upside_down"}, "features.kind is 'upside_down'; expected shuffled or random"),
         ({"modalities": ["smell"]}, "features=random is to replace 'smell', and toy has visual, textual"),
-        ({"modalities": []}, "features=random is to replace '', and toy has visual, textual"),
+        ({"modalities": []}, "features=random is to replace nothing, and toy has visual, textual"),
     ],
 )
 def test_bad_settings(toy_graph, options, message):
@@ -132,7 +132,7 @@ def test_bad_settings(toy_graph, options, message):
 
 
 def test_a_graph_without_features_has_none_to_replace(toy_graph):
-    with pytest.raises(InputError, match="toy has no features"):
+    with pytest.raises(InputError, match="features=shuffled replaces features, and toy has none; give some"):
         FeatureControl("shuffled").apply(replace(toy_graph, modalities={}))
     absent = replace(toy_graph, modalities={}, absent={"textual": "text.npy: no such feature file"})
     with pytest.raises(InputError, match="no such feature file"):

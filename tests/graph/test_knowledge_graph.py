@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from dhns.errors import InputError
-from dhns.graph.knowledge_graph import Vocabulary
+from dhns.graph.features import read_modalities
+from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
 
+FACTS = [("a", "r", "b")]
 ENTITIES = Vocabulary(
     "entity",
     ("Q20", "Q34", "Q159", "Q230", "Q1428", "7"),
@@ -108,3 +110,16 @@ def test_graph_cannot_be_changed(toy_graph):
         toy_graph.train = torch.empty(0, 3)
     with pytest.raises(TypeError):
         toy_graph.modalities["visual"] = None
+
+
+@pytest.mark.parametrize("name", ["", "structure", "../../up", "a/b", "a.b", "keys", "training", 1])
+def test_names_that_no_modality_can_have(name, tmp_path):
+    with pytest.raises(InputError, match=f"'{name}' cannot be the name of a modality"):
+        KnowledgeGraph.from_triples(FACTS, features={name: {"a": [1.0]}})
+    with pytest.raises(InputError, match=f"'{name}' cannot be the name of a modality"):
+        read_modalities(tmp_path, {name: "no such file"}, ENTITIES)
+
+
+@pytest.mark.parametrize("name", ["audio", "my texts", "ü", "a-b_c,1"])
+def test_names_that_a_modality_can_have(name):
+    assert [*KnowledgeGraph.from_triples(FACTS, features={name: {"a": [1.0]}}).modalities] == [name]

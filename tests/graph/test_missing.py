@@ -112,7 +112,7 @@ def test_by_default_nothing_is_missing():
         ({"share": 0.0}, "missing.share is 0.0; .* missing=none"),
         ({"share": 30}, "missing.share is 30; expected a share between 0 and 1"),
         ({"modalities": ["visual", "smell"]}, "names 'smell', and toy has visual, textual"),
-        ({"modalities": []}, "names '', and toy has"),
+        ({"modalities": []}, "names nothing, and toy has"),
     ],
 )
 def test_bad_settings(toy_graph, options, message):

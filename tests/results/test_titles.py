@@ -70,6 +70,7 @@ def test_samplers():
     assert sampler(result({})) == "bernoulli"
     assert sampler(result({}, "negatives=kbgan")) == "kbgan"
     assert sampler(result({}, "model=complex_n3")) == "all"
+    assert sampler({"config": {"members": []}}) == ""
 
 
 def told(*runs):

@@ -65,7 +65,7 @@ def test_equal_scores_of_a_member_say_nothing(members):
     assert found == expected
 
 
-@pytest.mark.parametrize("weights", [[1], [1, 2, 3], [-1, 2], [0, 0]])
+@pytest.mark.parametrize("weights", [[1], [1, 2, 3], [-1, 2], [0, 0], [math.nan, 1], [math.inf, 1]])
 def test_weights_that_do_not_go_with_the_runs_are_refused(members, weights):
     with pytest.raises(InputError, match="expected 2 numbers, one per run"):
         Blend(members, weights)

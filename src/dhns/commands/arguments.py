@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import types
+import typing
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -58,7 +59,8 @@ def without_config_dir(arguments: Sequence[str]) -> tuple[list[str], str | None]
 def quoted(argument: str, sweep: bool = False) -> str:
     """Put a text in quotes, so that it reaches its setting as it was typed, whatever characters it holds.
 
-    A text is the value of a setting whose annotation says so. What stands in quotes already is left to Hydra, and so is
+    A text is the value of a setting whose annotation says so, or an item of a list of texts, in which commas outside of
+    quotes part one from the next. What stands in quotes already is left to Hydra, and so is
     null where the setting may be null. In a sweep, commas outside of quotes part one choice from the next. A path may
     begin with ``~``, and refer to settings as files of ``conf/`` do: ``${paths.data}/mine``. A text ``???`` counts as
     missing: that is how OmegaConf spells it.
@@ -66,6 +68,9 @@ def quoted(argument: str, sweep: bool = False) -> str:
     key, _, value = argument.partition("=")
     name = key.lstrip("+")
     is_mapping = name.startswith("dataset.modalities.") and value.startswith("{") and value.endswith("}")
+    if (kinds := _kinds_of_items(name)) and not sweep and value.startswith("[") and value.endswith("]"):
+        items = [match[1].strip() for match in _CHOICE.finditer(value[1:-1])] if value[1:-1].strip() else []
+        return f"{key}=[{','.join(_quoted(item, kinds) for item in items)}]"
     if is_mapping or not (kinds := _kinds(name)):
         return argument
     choices = [match[1] for match in _CHOICE.finditer(value)] if sweep else [value]
@@ -106,6 +111,12 @@ def _kinds(key: str) -> set[Any]:
         if kinds & {str, Path} and kinds <= {str, Path, types.NoneType}:
             return kinds
     return set()
+
+
+def _kinds_of_items(key: str) -> set[Any]:
+    """What an item of the setting may be, where that is a list of texts; empty where it is anything else."""
+    items = {item for kind in alternatives(OWN.get(key)) for item in typing.get_args(kind)}
+    return items if items <= {str, Path} else set()
 
 
 def _of_targets(key: str) -> Iterator[Any]:

@@ -123,6 +123,9 @@ def _instead(key: str, command: str) -> str:
             require_known(added, command)
             check_settings(added)
             return f"+{key}=VALUE adds it"
+    of_runs = [argument for argument, name in given.items() if f"{name}.".startswith(f"{key}.")]
+    if command == "reproduce" and of_runs and _composed("train", *of_runs):
+        return f'it is one of dhns train: overrides=["{of_runs[0]}"] gives it to every run'
     plain = _composed(command, *others)
     near = difflib.get_close_matches(key, _keys(plain), n=1) if plain else []
     return f"did you mean {near[0]}?" if near else f"dhns {command} --cfg job prints all that there are"

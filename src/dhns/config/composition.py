@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from dhns.compat import own_hydra
 from dhns.config.renamed import key_of_today
@@ -38,7 +39,7 @@ def composed(command: str, choices: Mapping[str, str], settings: Mapping[str, An
             chosen = [f"{group}={choice}" for group, choice in choices.items()]
             config = compose(command, [*chosen, *own_files()])
     except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(" ".join(str(error).split())) from None
+        raise InputError(" ".join(str(error).partition("Config search path:")[0].split())) from None
     for key, value in settings.items():
         if now := key_of_today(key):
             raise InputError(f"there is no setting '{key}'; it is called '{now}' now")
@@ -57,6 +58,22 @@ def composed(command: str, choices: Mapping[str, str], settings: Mapping[str, An
         except OmegaConfBaseException as error:
             raise InputError(f"{key}: {' '.join(str(error).split())}") from None
     return config
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """An `InputError` for errors of settings and data that Hydra or OmegaConf wrap in, or tell by, one of their own."""
+    try:
+        yield
+    except MissingMandatoryValue as error:
+        raise InputError(f"{error.full_key} is not given, and has no default") from None
+    except (HydraException, OmegaConfBaseException) as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, InputError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        raise InputError(str(cause)) from None
 
 
 def groups() -> frozenset[str]:

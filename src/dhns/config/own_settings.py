@@ -48,7 +48,7 @@ OWN: dict[str, Any] = {
     "tail": str | None,
     "k": Count,
     # blend
-    "members": Sequence[str],
+    "members": Sequence[Path],
     "weights": Sequence[NotNegative] | None,
     # compare and curves
     "runs": Path,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 BEST, LAST = "best", "last"
 """Names of the two checkpoints of a run: of its best validation, and of the state to resume from."""
+BLEND = "blend.json"
+"""The file by which the folder of a blend is told from that of a run."""
 
 
 def to_use(run: Path) -> Path | None:

@@ -13,10 +13,8 @@ from torch.nn.functional import embedding
 
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
+from dhns.graph.modality_names import STRUCTURE as STRUCTURE
 from dhns.scorers.scorer import Scorer
-
-STRUCTURE = "structure"
-"""Name of the view that is learned from triples alone; every encoder has it."""
 
 WhenMissing = Literal["stop", "use_available"]
 """What a model does on a graph that lacks a modality which the model is defined on."""

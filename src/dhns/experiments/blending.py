@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from dhns.config.identity import RESULT_VERSION, config_hash
+from dhns.config.starting_points import BLEND
 from dhns.errors import InputError
 from dhns.files import write_json
 from dhns.graph.protocol import Protocol
@@ -45,7 +46,7 @@ def blend_runs(
         weights: one per run; None to choose them on validation.
         device: to score on.
         trusted: see `load_module`.
-        force: replace what lies in the folder.
+        force: replace a blend that lies in the folder.
         show_progress: bars.
 
     Returns:
@@ -54,6 +55,8 @@ def blend_runs(
     Raises:
         InputError: runs that cannot be loaded or blended, nothing to choose weights on, or a folder that is taken.
     """
+    if any((folder / name).exists() for name in (FILE_NAME, "checkpoints")) and not (folder / BLEND).exists():
+        raise InputError(f"{folder} is the folder of a run, and no blend takes its place; choose another out")
     if (folder / FILE_NAME).exists() and not force:
         raise InputError(f"{folder} holds a result already; choose another out, or replace it with force=true")
     members = [load_module(run, device, trusted=trusted) for run in runs]

@@ -51,10 +51,15 @@ class FeatureControl:
         graph.require_features(self.modalities)
         names = tuple(graph.modalities) if self.modalities is None else tuple(self.modalities)
         unknown = [name for name in names if name not in graph.modalities]
+        if not graph.modalities:
+            raise InputError(
+                f"features={self.kind} replaces features, and {graph.name} has none; give some "
+                f"(+dataset.modalities.visual=FILE), or leave features={self.kind} out"
+            )
         if unknown or not names:
             raise InputError(
-                f"features={self.kind} is to replace '{unknown[0] if unknown else ''}', and {graph.name} has "
-                f"{', '.join(graph.modalities) or 'no features'}; change features.modalities, or leave it out"
+                f"features={self.kind} is to replace {repr(unknown[0]) if unknown else 'nothing'}, and {graph.name} "
+                f"has {', '.join(graph.modalities)}; change features.modalities, or leave it out"
             )
         replaced = {name: self._replaced(name, graph.modalities[name]) for name in names}
         done = "permuted among" if self.kind == "shuffled" else "replaced by noise for"

@@ -14,6 +14,7 @@ from dhns.errors import InputError
 from dhns.graph.feature_files import FeatureRows, read_rows
 from dhns.graph.fingerprint import key_fingerprint
 from dhns.graph.knowledge_graph import Modality, Vocabulary
+from dhns.graph.modality_names import require_modality_names
 
 Missing = Literal["index", "zero_rows", "none"]
 FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -41,6 +42,7 @@ def read_modalities(
     """
     modalities: dict[str, Modality] = {}
     notes: list[str] = []
+    require_modality_names(sources or {})
     for name, source in (sources or {}).items():
         if source is None:
             continue

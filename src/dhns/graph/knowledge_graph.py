@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
+from dhns.graph.modality_names import require_modality_names
 
 SPLITS = ("train", "valid", "test")
 
@@ -135,6 +137,7 @@ class KnowledgeGraph:
     def __post_init__(self) -> None:
         for name in ("modalities", "removed", "absent"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        require_modality_names([*self.modalities, *self.absent])
 
     def __reduce__(self) -> tuple[Callable[[], KnowledgeGraph], tuple[()]]:
         # processes that train together get a copy, and read-only mappings cannot be copied
@@ -168,13 +171,13 @@ class KnowledgeGraph:
 
         Raises:
             InputError: a row has not three parts, train is empty, a name is not among ``entities``, or features do not
-                fit.
+                fit; a row has None or NaN for a name; ``entities`` names one twice.
         """
         splits = [_named_rows(split, rows) for split, rows in zip(SPLITS, (train, valid, test), strict=True)]
         if not splits[0]:
             raise InputError("train holds no triples; give some as (head, relation, tail)")
         every = [row for rows in splits for row in rows]
-        keys = list(map(str, entities)) if entities is not None else sorted({e for h, _, t in every for e in (h, t)})
+        keys = _distinct(entities) if entities is not None else sorted({e for h, _, t in every for e in (h, t)})
         said = {str(key): label for key, label in (labels or {}).items()}
         relation_keys = sorted({relation for _, relation, _ in every})
         names, relations = (
@@ -258,10 +261,20 @@ class KnowledgeGraph:
 
 
 def _named_rows(split: str, rows: Any) -> list[tuple[str, str, str]]:
-    found = [tuple(map(str, row)) for row in (rows.to_numpy() if hasattr(rows, "to_numpy") else rows)]
+    rows = list(map(tuple, rows.to_numpy() if hasattr(rows, "to_numpy") else rows))
+    if lacking := next((row for row in rows if any(part is None or part != part for part in row)), None):
+        raise InputError(f"{split}: {lacking} lacks a name (None or NaN); leave that row out, or name what is meant")
+    found = [tuple(map(str, row)) for row in rows]
     if wrong := next((row for row in found if len(row) != 3), None):
         raise InputError(f"{split}: {wrong} is no triple; expected (head, relation, tail)")
     return found  # type: ignore[return-value]
+
+
+def _distinct(entities: Sequence[Any]) -> list[str]:
+    keys = list(map(str, entities))
+    if repeated := next((key for key, number in Counter(keys).items() if number > 1), None):
+        raise InputError(f"entities names '{repeated}' more than once; each has one id, and is named once")
+    return keys
 
 
 def _to_ids(rows: Sequence[tuple[str, str, str]], entities: Vocabulary, relations: Vocabulary) -> Tensor:

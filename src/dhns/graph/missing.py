@@ -61,10 +61,15 @@ class MissingModalities:
         graph.require_features(self.modalities)
         names = tuple(graph.modalities) if self.modalities is None else tuple(self.modalities)
         unknown = [name for name in names if name not in graph.modalities]
+        if not graph.modalities:
+            raise InputError(
+                f"missing={self.strategy} takes features away, and {graph.name} has no modality to take away; give "
+                f"some (+dataset.modalities.visual=FILE), or leave missing={self.strategy} out"
+            )
         if unknown or not names:
             raise InputError(
-                f"missing.modalities names '{unknown[0] if unknown else ''}', and {graph.name} has "
-                f"{', '.join(graph.modalities) or 'no modality to take away'}; change one of the two"
+                f"missing.modalities names {repr(unknown[0]) if unknown else 'nothing'}, and {graph.name} has "
+                f"{', '.join(graph.modalities)}; change missing.modalities, or leave it out"
             )
         removed = {name: self._removed(graph, name) for name in names}
         left = {name: _without(graph.modalities[name], mask) for name, mask in removed.items()}

@@ -61,7 +61,9 @@ def _of_some(word: str, node: Mapping[str, Any]) -> str:
 
 
 def sampler(result: Mapping[str, Any]) -> str:
-    """What draws the negatives; ``all`` where none are drawn."""
+    """What draws the negatives; ``all`` where none are drawn, and nothing for a blend, which is of several."""
+    if "members" in result["config"]:
+        return ""
     return _class_name(result["config"].get("negatives")).removesuffix("Sampler").lower() or "all"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dhns.config.starting_points import BLEND
 from dhns.console import track
 from dhns.errors import InputError
 from dhns.files import link, write_json
@@ -20,12 +22,15 @@ from dhns.graph.queries import Queries, answers
 from dhns.ranking.evaluation import queries_per_chunk
 from dhns.ranking.ranks import filtered_ranks
 from dhns.results.provenance import QUERIES
+from dhns.results.ranks import FILE_NAME as RANKS_FILE
+from dhns.results.store import FILE_NAME as RESULT_FILE
 from dhns.training.checkpoint import find_checkpoint, load_module
 from dhns.training.module import LinkPredictionModule
 from dhns.training.saved_graph import FEATURES, save_graph
 from dhns.training.saved_graph import FILE_NAME as GRAPH_FILE
 
-FILE_NAME = "blend.json"
+MEMBERS = "members"
+"""Folder of a blend that holds what its members are."""
 MOST_CANDIDATES = 70
 """How many weights are tried at most: twentieths for two models, tenths for three, coarser ones for more."""
 
@@ -49,7 +54,7 @@ class Blend(nn.Module):
         _require_one_graph(members)
         self.members = nn.ModuleList(members)
         weights = [1.0] * len(members) if weights is None else weights
-        if len(weights) != len(members) or min(weights) < 0 or sum(weights) <= 0:
+        if len(weights) != len(members) or not _are_weights(weights):
             raise InputError(
                 f"weights is {list(weights)}; expected {len(members)} numbers, one per run, none negative and not all 0"
             )
@@ -141,7 +146,7 @@ def load_ranker(
     Raises:
         InputError: the blend is damaged, or see `load_module`.
     """
-    file = path / FILE_NAME
+    file = path / BLEND
     if not file.is_file():
         return load_module(path, device, dataset, trusted)
     try:
@@ -154,19 +159,28 @@ def load_ranker(
 
 
 def save_blend(blend: Blend, runs: Sequence[Path], folder: Path) -> None:
-    """Write what `load_ranker` needs: weights, and checkpoints and graphs as hard links to those of the runs."""
-    names = [f"members/{number}" for number in range(len(runs))]
-    for run, name, member in zip(runs, names, blend.members, strict=True):
-        checkpoint = find_checkpoint(run)
-        link(checkpoint, folder / name / checkpoint.name)
+    """Write what `load_ranker` needs: weights, and checkpoints and graphs as hard links to those of the runs.
+
+    Of a blend that lies there nothing stays; the runs may be its members.
+    """
+    fresh, names = folder / f"{MEMBERS}.new", []
+    shutil.rmtree(fresh, ignore_errors=True)
+    for number, (run, member) in enumerate(zip(runs, blend.members, strict=True)):
+        checkpoint, place = find_checkpoint(run), fresh / str(number)
+        names.append(f"{MEMBERS}/{number}/{checkpoint.name}")
+        link(checkpoint, place / checkpoint.name)
         home = checkpoint.parent.parent if checkpoint.parent.name == "checkpoints" else checkpoint.parent
         kept = [home / GRAPH_FILE, *sorted((home / FEATURES).glob("*.safetensors"))]
         if kept[0].is_file():
             for file in kept:
-                link(file, folder / name / file.relative_to(home))
+                link(file, place / file.relative_to(home))
         else:
-            save_graph(member.graph, folder / name, folder)  # type: ignore[arg-type]
-    write_json(folder / FILE_NAME, {"members": names, "weights": blend.weights})
+            save_graph(member.graph, place, folder)  # type: ignore[arg-type]
+    for former in (RESULT_FILE, RANKS_FILE, BLEND):
+        (folder / former).unlink(missing_ok=True)
+    shutil.rmtree(folder / MEMBERS, ignore_errors=True)
+    fresh.rename(folder / MEMBERS)
+    write_json(folder / BLEND, {"members": names, "weights": blend.weights})
 
 
 def _standardised(scores: Tensor) -> Tensor:
@@ -182,6 +196,11 @@ def _mean(weights: Sequence[float], scores: Any) -> Tensor:
         total = weight * each if total is None else total.add_(each, alpha=weight)
     assert total is not None
     return total
+
+
+def _are_weights(values: Sequence[float]) -> bool:
+    """Whether they can be divided by their sum."""
+    return all(value >= 0 for value in values) and 0 < sum(values) < math.inf
 
 
 def _require_one_graph(members: Sequence[LinkPredictionModule]) -> None:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from dhns.config.renamed import present_settings
 from dhns.config.resolvers import register_resolvers
-from dhns.config.starting_points import BEST, LAST, to_use
+from dhns.config.starting_points import BEST, BLEND, LAST, to_use
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph
@@ -37,6 +37,10 @@ def find_checkpoint(path: Path) -> Path:
     """
     if (found := to_use(path)) is not None:
         return found
+    if (path / BLEND).is_file():
+        raise InputError(
+            f"{path} is a blend, which has no checkpoint of its own; give its members: {path}/members/0, ..."
+        )
     raise InputError(f"no checkpoint at {path}; give a .ckpt file or the folder of a run (outputs/.../seed-0)")
 
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Timer
 
 from dhns.config.identity import RESULT_VERSION, config_hash, content_of
-from dhns.config.starting_points import BEST, LAST
+from dhns.config.starting_points import BEST, BLEND, LAST
 from dhns.data.datamodule import TripleDataModule
 from dhns.errors import InputError
 from dhns.files import write_json
@@ -65,6 +65,8 @@ def run(config: DictConfig, graph: KnowledgeGraph | None = None) -> dict[str, An
     content = content_of(config)  # before the folder, which is named by it
     folder = Path(config.run_dir)
     result_file = folder / FILE_NAME
+    if (folder / BLEND).exists():
+        raise InputError(f"{folder} is the folder of a blend, and no run takes its place; choose another run_dir")
     if result_file.exists() and not config.force:
         result = read_result(result_file)
         _require_same_settings(config, result["config"], result_file)

@@ -129,7 +129,7 @@ def paper_table(settings: Any, cells: Sequence[Cell]) -> PaperTable:
         "paper": "the number printed there; difference: measured less printed, in points",
         "protocol": settings.protocol.name,
         "budget": settings.budget,
-        "seeds": ", ".join(map(str, settings.seeds)),
+        "seeds": ", ".join(map(str, dict.fromkeys(settings.seeds))),
         "versions": version_facts(results.values()),
         **dict(_readings(sections, METRIC_NAMES[table.metrics[0]], settings.level)),
     }
