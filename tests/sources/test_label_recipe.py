@@ -1,4 +1,4 @@
-"""The recipe for labels in docs/data.md makes what it says."""
+"""The recipes for labels and descriptions in docs/data.md make what they say."""
 
 import re
 import subprocess
@@ -15,10 +15,26 @@ from dhns.sources.source import check_file
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
 
 
+def run_recipe(number, folder, *arguments):
+    recipes = re.findall(r"<<'END'\n(.*?)\n    END\n", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(recipes) == 2
+    subprocess.run([sys.executable, "-c", textwrap.dedent(recipes[number]), *arguments], check=True, cwd=folder)
+
+
 def make_labels(folder):
-    (code,) = re.findall(r"<<'END'\n(.*?)\n    END\n", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code), folder], check=True)
+    run_recipe(0, folder, folder)
     return folder / "entity_labels.tsv"
+
+
+def test_descriptions_are_joined_by_freebase_ids(tmp_path):
+    (tmp_path / "data" / "DB15K").mkdir(parents=True)
+    (tmp_path / "data" / "DB15K" / "entity2id.txt").write_text("3\n<d/A> 0\n<d/B> 1\n<d/C> 2\n", encoding="utf-8")
+    (tmp_path / "DB15K_SameAsLink.txt").write_text("/m/2 <SameAs> <d/B> .\n/m/1 <SameAs> <d/A> .\n", encoding="utf-8")
+    texts = '/m/1\tA -- says \\"a\\".\\nThen more.\n/m/2\tB -- a  b\n/m/9\tother\n'
+    (tmp_path / "fb-entity2text-new.txt").write_text(texts, encoding="utf-8")
+    run_recipe(1, tmp_path)
+    found = (tmp_path / "descriptions.tsv").read_text(encoding="utf-8")
+    assert found == 'id\ttext\n0\tA -- says "a". Then more.\n1\tB -- a b\n'
 
 
 def test_labels_are_names_that_a_person_reads(tmp_path):
