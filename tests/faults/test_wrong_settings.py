@@ -52,7 +52,7 @@ SETTINGS = {
         "scorer=null", "loss=none", "encoder=null", "optimizer.lr=1", "lr=0.1", "+trainer.epochs=3", "+data.valid=3",
         "stopping=5", "data={batch:3}", "~scorer.dim ~seed", "~data",
         "negatives=all negatives.filtered=true", "generator=none ablation=no_hal",
-        "ablation=no_diffheg generator=paper", "reciprocal=true", "model", "=3",
+        "ablation=no_diffheg generator=paper", "model", "=3",
         "+scorer._partial_=maybe", "scorer._target_=dhns.scorers.rotate", "scorer._target_=3", "scorer=[",
     ],
 }  # fmt: skip
@@ -103,8 +103,8 @@ RIGHT = [
     "optimization.clip_norm=1e-20", "data.batch_size=100000", "negatives.num_negatives=1", "scorer.dim=1",
     "stopping.patience=null", "data.valid_triples=1", "trainer.max_epochs=1", "seed=9223372036854775807",
     "negatives=uniform negatives.sides=random", "negatives.filtered=False", "protocol.carve_fraction=1e-1",
-    "optimization.optimizer.weight_decay=0", "--multirun", "progress=true", "logger=none", "cell=null",
-    "reciprocal=true generator=none",
+    "optimization.optimizer.weight_decay=0", "--multirun", "progress=true", "logger=none",
+    "reciprocal=true",
 ]  # fmt: skip
 
 
