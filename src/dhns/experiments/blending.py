@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -24,8 +23,6 @@ from dhns.training.blend import Blend, Choice, save_blend, try_weights
 from dhns.training.checkpoint import load_module
 from dhns.training.evaluation import frequency_baseline, rank_split
 from dhns.training.run_folder import own_folder
-
-log = logging.getLogger(__name__)
 
 
 def blend_runs(
@@ -110,7 +107,7 @@ def _protocol(settings: dict[str, Any]) -> Protocol:
 
 
 def _identity(settings: dict[str, Any]) -> dict[str, Any]:
-    """What tells a member from others of its system; its seed differs from row to row only where the others' do."""
+    """What tells a member from others; not its seed, so that blends of other seeds are runs of one system."""
     return {
         "system": settings["system"],
         "ablated": settings["ablated"],

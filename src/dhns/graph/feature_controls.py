@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
+from dhns.graph.chosen_modalities import chosen_modalities
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
 from dhns.randomness import derive_seed
 from dhns.ranges import Seed
@@ -48,19 +49,9 @@ class FeatureControl:
             InputError: the graph lacks a modality of ``modalities``, or has none at all; or the features of one should
                 be there and are not.
         """
-        graph.require_features(self.modalities)
-        names = tuple(graph.modalities) if self.modalities is None else tuple(self.modalities)
-        unknown = [name for name in names if name not in graph.modalities]
-        if not graph.modalities:
-            raise InputError(
-                f"features={self.kind} replaces features, and {graph.name} has none; give some "
-                f"(+dataset.modalities.visual=FILE), or leave features={self.kind} out"
-            )
-        if unknown or not names:
-            raise InputError(
-                f"features={self.kind} is to replace {repr(unknown[0]) if unknown else 'nothing'}, and {graph.name} "
-                f"has {', '.join(graph.modalities)}; change features.modalities, or leave it out"
-            )
+        choice = f"features={self.kind}"
+        lacking = f"{choice} replaces features, and {graph.name} has none"
+        names = chosen_modalities(graph, self.modalities, choice, lacking, f"{choice} is to replace")
         replaced = {name: self._replaced(name, graph.modalities[name]) for name in names}
         done = "permuted among" if self.kind == "shuffled" else "replaced by noise for"
         notes = [

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
+from dhns.graph.chosen_modalities import chosen_modalities
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
 from dhns.randomness import derive_seed
 from dhns.ranges import InnerFraction, Seed
@@ -58,19 +59,9 @@ class MissingModalities:
             InputError: the graph lacks a modality of ``modalities``, or has none at all; or the features of one should
                 be there and are not.
         """
-        graph.require_features(self.modalities)
-        names = tuple(graph.modalities) if self.modalities is None else tuple(self.modalities)
-        unknown = [name for name in names if name not in graph.modalities]
-        if not graph.modalities:
-            raise InputError(
-                f"missing={self.strategy} takes features away, and {graph.name} has no modality to take away; give "
-                f"some (+dataset.modalities.visual=FILE), or leave missing={self.strategy} out"
-            )
-        if unknown or not names:
-            raise InputError(
-                f"missing.modalities names {repr(unknown[0]) if unknown else 'nothing'}, and {graph.name} has "
-                f"{', '.join(graph.modalities)}; change missing.modalities, or leave it out"
-            )
+        choice = f"missing={self.strategy}"
+        lacking = f"{choice} takes features away, and {graph.name} has no modality to take away"
+        names = chosen_modalities(graph, self.modalities, choice, lacking, "missing.modalities names")
         removed = {name: self._removed(graph, name) for name in names}
         left = {name: _without(graph.modalities[name], mask) for name, mask in removed.items()}
         notes = [

@@ -67,6 +67,10 @@ class Blend(nn.Module):
         """Of the members."""
         return self.known.answers.device
 
+    @property
+    def score_triples(self) -> None:
+        """Standardised scores belong to all answers of a query; a triple by itself has none."""
+
     def standardised(self, queries: Queries) -> Iterator[Tensor]:
         """``(B, E)`` fp32 scores of each member."""
         return (_standardised(member.score_all(queries).float()) for member in self.members)  # type: ignore[operator]

@@ -14,7 +14,6 @@ from dhns.ranking.baseline import RelationFrequency
 from dhns.ranking.evaluation import rank_triples
 from dhns.ranking.metric import Records
 from dhns.results.ranks import RankedQueries
-from dhns.training.module import LinkPredictionModule
 from dhns.training.ranker import Ranker
 
 
@@ -43,8 +42,7 @@ def rank_queries(
     """
     if len(triples) == 0:
         raise InputError(f"{ranker.graph.name} has no triples to rank there; choose another split")
-    if isinstance(ranker, LinkPredictionModule):
-        ranker.eval()
+    ranker.eval()
     ranker.start_ranking()
     metrics = rank_triples(
         ranker.score_all,
@@ -52,8 +50,7 @@ def rank_queries(
         ranker.known,
         ranker.metric,
         describe=ranker.graph.describe,
-        # the scores of several models together belong to a query, and a triple by itself has none
-        score_triples=ranker.model.score_triples if isinstance(ranker, LinkPredictionModule) else None,
+        score_triples=ranker.score_triples,
         progress=show_progress,
     )
     ranked = _ranked(ranker.graph, triples, ranker.metric.distinct_records())

@@ -27,7 +27,7 @@ from dhns.models.kge_model import KGEModel
 from dhns.negatives.sampler import NegativeSampler
 from dhns.optim.optimization import Optimization
 from dhns.randomness import derive_seed, stream
-from dhns.ranking.evaluation import rank_batch
+from dhns.ranking.evaluation import ScoreTriples, rank_batch
 from dhns.ranking.metric import LinkPredictionMetric
 from dhns.training.acceleration import Acceleration
 from dhns.training.diagnostics import LevelDiagnostics
@@ -231,10 +231,10 @@ class LinkPredictionModule(pl.LightningModule):
 
     def _score_positives(self, positives: EmbeddedPositives, triples: Tensor) -> Tensor:
         """``(B,)`` scores of embedded triples, the first of ``triples``; with reciprocal relations ``(2 B,)``."""
-        (forth, back), head, tail = positives.asking(self.model.scorer), positives.head.joint, positives.tail.joint
-        score = [self.model.scorer(head, forth, tail)]
-        if self.model.reciprocal:
-            score.append(self.model.scorer(tail, back, head))
+        head, tail = positives.head.joint, positives.tail.joint
+        score = [self.model.scorer(head, positives.relation, tail)]
+        if positives.reciprocal is not None:
+            score.append(self.model.scorer(tail, positives.reciprocal, head))
         if self.model.own_entity is not None:
             score = [self.model.own_entity.raise_triples(each, triples[: len(each)]) for each in score]
         return torch.cat(score)
@@ -276,6 +276,11 @@ class LinkPredictionModule(pl.LightningModule):
         """``(batch, entities)`` fp32 scores of every entity; the entity table is encoded once per evaluation."""
         table = self.model.encode().joint if self._table is None else self._table
         return self.model.score_all(queries, table)
+
+    @property
+    def score_triples(self) -> ScoreTriples:
+        """By which ranking checks the scores of all entities."""
+        return self.model.score_triples
 
     def score_relations(self, triples: Tensor) -> Tensor:
         """``(R,)`` scores of triples ``(R, 3)`` that differ in their relation."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from dhns.graph.index import KnownAnswers
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.queries import Queries
+from dhns.ranking.evaluation import ScoreTriples
 from dhns.ranking.metric import LinkPredictionMetric
 
 
@@ -27,8 +28,15 @@ class Ranker(Protocol):
     metric: LinkPredictionMetric
 
     @property
+    def score_triples(self) -> ScoreTriples | None:
+        """Scores of triples by themselves, which `score_all` has to agree with; None where a triple alone has none."""
+
+    @property
     def device(self) -> torch.device:
         """Of queries and scores."""
+
+    def eval(self) -> Any:
+        """Without dropout, as all scores are."""
 
     def start_ranking(self) -> None:
         """Prepare for many calls of `score_all`, and empty the metric."""

@@ -24,7 +24,7 @@ from dhns.errors import InputError
 from dhns.resources import conf_dir
 from dhns.results.store import FILE_NAME
 
-_FEATURES = "features="
+FEATURES = "features="
 TUNED = "experiment=tuned"
 """What all runs of tables are: of the settings in ``conf/experiment/tuned``."""
 CHUNK = 8
@@ -182,14 +182,20 @@ def _settings(place: _Place, features: str | None, shared: tuple[str, ...]) -> t
         features: those of the data set, whatever the overrides say.
         shared: overrides.
     """
-    own = [choice for choice in place.choices if choice.startswith(_FEATURES)]
-    given = [f"{_FEATURES}{features}"] if features else [each for each in shared if each.startswith(_FEATURES)]
-    others = tuple(each for each in shared if not each.startswith(_FEATURES))
+    own = [choice for choice in place.choices if choice.startswith(FEATURES)]
+    given = [f"{FEATURES}{features}"] if features else [each for each in shared if each.startswith(FEATURES)]
+    others = tuple(each for each in shared if not each.startswith(FEATURES))
     if not own:
         return place, (*given, *others)
-    names = [name for each in (*given, *own) for name in each.removeprefix(_FEATURES).strip("[]").split(",")]
-    chosen = f"{_FEATURES}[{','.join(dict.fromkeys(names))}]" if len(names) > 1 else own[0]
+    names = features_named((*given, *own))
+    chosen = f"{FEATURES}[{','.join(dict.fromkeys(names))}]" if len(names) > 1 else own[0]
     return replace(place, choices=tuple(c for c in place.choices if c not in own)), (chosen, *others)
+
+
+def features_named(overrides: Iterable[str]) -> list[str]:
+    """The files of ``conf/features`` that overrides choose, one (``label``) or several (``[label,random]``)."""
+    chosen = (each.removeprefix(FEATURES) for each in overrides if each.startswith(FEATURES))
+    return [name.strip() for names in chosen for name in names.strip("[]").split(",")]
 
 
 def _start_hydra() -> None:

@@ -13,13 +13,12 @@ from omegaconf import DictConfig
 
 from dhns.config.composition import own_files
 from dhns.errors import InputError
-from dhns.experiments.reproduction.cells import listed, table_datasets
+from dhns.experiments.reproduction.cells import FEATURES, features_named, listed, table_datasets
 from dhns.graph.inputs import data_folder, feature_files
 from dhns.sources.obtain import NotThere, other_ways, published, require_dataset
 from dhns.sources.source import Source
 
-_CHOICE = "features="
-_OF_DATA = (_CHOICE, "dataset.", "+dataset.", "++dataset.", "~dataset.", "paths.")
+_OF_DATA = (FEATURES, "dataset.", "+dataset.", "++dataset.", "~dataset.", "paths.")
 
 
 @dataclass(frozen=True)
@@ -135,11 +134,7 @@ def told(datasets: Sequence[TableDataset], features: Mapping[str, str]) -> Itera
 
 def _choices(settings: DictConfig) -> tuple[list[str], list[str]]:
     """The files of ``conf/features`` that overrides choose: those that name features, and those of controls."""
-    names = [
-        name.strip()
-        for override in _overrides(settings, _CHOICE)
-        for name in override.removeprefix(_CHOICE).strip("[]").split(",")
-    ]
+    names = features_named(map(str, listed(settings, "overrides")))
     if not names:
         return [], []
     from dhns.graph.feature_controls import Control  # which imports torch
