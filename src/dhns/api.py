@@ -17,11 +17,13 @@ from omegaconf import open_dict
 from torch import Tensor
 
 from dhns.config.composition import composed, groups, told
+from dhns.config.values import check_value
 from dhns.errors import InputError
 from dhns.experiments.blending import blend_runs
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
 from dhns.graph.load import load_graph as _load_graph
+from dhns.ranges import Count, NotNegative
 from dhns.resources import own_conf
 from dhns.training.blend import Blend, load_ranker
 from dhns.training.check import check_settings
@@ -103,6 +105,7 @@ class TrainedModel:
         """
         if known not in ("mark", "hide"):
             raise InputError(f"known is '{known}'; expected mark or hide")
+        check_value("k", k := _plain(k), Count)
         query = Query.parse(self.graph, *map(_as_name, (head, relation, tail)))
         answers = predict(self.ranker, query, k, hide_known=known == "hide")
         return [Prediction(**row) for row in answer_rows(self.graph, query, answers)]
@@ -178,6 +181,11 @@ class Run:
         return load(self.folder, device="cpu")
 
 
+def _plain(value: Any) -> Any:
+    """A number of NumPy as one of Python."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def load(
     run: str | Path,
     device: str = "auto",
@@ -219,6 +227,10 @@ def blend(
         InputError: the runs are of different graphs, there is no validation split, or the folder is taken.
     """
     folder = Path(folder).expanduser()
+    if isinstance(runs, str | Path):
+        raise InputError(f"runs is {str(runs)!r}; expected a list of folders, such as [{str(runs)!r}, 'another']")
+    weights = None if weights is None else list(map(_plain, weights))
+    check_value("weights", weights, Sequence[NotNegative] | None)
     paths = [Path(run).expanduser() for run in runs]
     with told():
         result, _ = blend_runs(paths, folder, weights, device=choose_device(device), trusted=trust)
@@ -288,7 +300,7 @@ def train(
 
 
 def _as_name(part: Name | None) -> str | None:
-    return None if part is None else f"id:{part}" if isinstance(part, int) else part
+    return None if part is None else f"id:{int(part)}" if isinstance(part, int | np.integer) else str(part)
 
 
 def _find(names: Vocabulary, part: Any) -> int:

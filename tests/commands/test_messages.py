@@ -48,6 +48,7 @@ HINTS = {
     "diffheg=none": "there is no setting 'diffheg'; 'diffheg' is called 'generator' now",
     "diffheg.generator.rows=3": "'diffheg.generator.rows' is called 'generator.model.rows' now",
     "experiment=tuneed": "Could not find 'experiment/tuneed'; did you mean tuned",
+    "experiment=tuned loss=margin_ranking": "experiment=tuned has no settings of loss=margin_ranking on world_flags",
     "model=null": "expected the name of a file in conf/, not null or a number: model=null",
     "~stopping": "dhns train needs stopping; leave out ~stopping",
     "scorer=": "scorer",
@@ -56,7 +57,7 @@ HINTS = {
 
 @pytest.mark.parametrize(("override", "message"), HINTS.items(), ids=HINTS)
 def test_what_is_meant(tmp_path, override, message):
-    assert message in refused(tmp_path, "train", override)
+    assert message in refused(tmp_path, "train", *([override] if "{" in override else override.split()))
 
 
 @pytest.mark.parametrize("setting", ["own_entity=true", "features=label", "scorer.dim=4"])

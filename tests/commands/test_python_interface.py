@@ -68,6 +68,11 @@ def test_queries_and_triples_that_are_none(trained):
         model.predict(head="Entity 1")
     with pytest.raises(dhns.InputError, match="mark or hide"):
         model.predict(head="Entity 1", relation="next", known="drop")
+    with pytest.raises(dhns.InputError, match=r"k is 2\.5; expected an integer"):
+        model.predict(head="Entity 1", relation="next", k=2.5)
+    assert len(model.predict(head=np.int64(1), relation="next", k=np.int64(2))) == 2
+    with pytest.raises(dhns.InputError, match="no entity is named '2.5'"):
+        model.predict(head=2.5, relation="next")
     with pytest.raises(dhns.InputError, match="no triples"):
         model.score([])
     with pytest.raises(dhns.InputError, match="no entity is named 'nobody'"):
@@ -113,6 +118,7 @@ def test_features_go_to_their_entities():
         ({"features": {"t": [[1.0], [2.0], [3.0]]}}, "say by entities"),
         ({"features": {"t": {"z": [1.0]}}}, "'z', which is no entity"),
         ({"features": {"t": {"a": [1.0], "b": [1.0, 2.0]}}}, "vectors of one length"),
+        ({"features": {"t": {"a": ["x"]}}}, "t features hold what is no number"),
         ({"features": {"t": {"a": [float("nan")]}}}, "expected finite numbers"),
         ({"features": {"t": [[1.0]]}, "entities": ["a", "b", "c"]}, r"expected finite numbers, \(3, dim\)"),
     ],

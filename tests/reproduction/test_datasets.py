@@ -6,7 +6,7 @@ from hydra import compose, initialize_config_dir
 from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.experiments.reproduction.cells import table_cells
-from dhns.experiments.reproduction.datasets import chosen_features, obtain, read_datasets, told
+from dhns.experiments.reproduction.datasets import chosen_features, hindrance, obtain, read_datasets, told
 from dhns.graph.readers import OPENKE_FILES
 from dhns.resources import conf_dir
 
@@ -58,6 +58,23 @@ def test_official_features_are_taken_where_all_of_them_are(settings, tmp_path):
     put(folder, OFFICIAL[1])
     assert chosen_features(table, datasets) == {"mkg_w": "official"}
     assert list(told(datasets, {"mkg_w": "official"})) == [f"MKG-W: features {', '.join(OFFICIAL)}"]
+
+
+def test_rows_that_read_features_are_not_tried_where_there_are_none(settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("DHNS_OUTPUTS", str(tmp_path))
+    folder = tmp_path / "data" / "MKG-W"
+    put(folder, *OPENKE_FILES)
+    table = settings("datasets=[mkg_w]", "rows=null")
+    cells, datasets = table_cells(table), read_datasets(table)
+    reasons = {cell.row: hindrance(cell, datasets, {}) for cell in cells}
+    assert set(filter(None, reasons.values())) == {f"MKG-W lacks the features that it reads: {LABEL}"}
+    tried = [row for row, reason in reasons.items() if reason is None]
+    unimodal = ["transe", "transd", "distmult", "complex", "rotate", "pairre", "gc_ote"]
+    assert tried == ["complex_n3", "distmult_n3", "tucker_n3", *unimodal, "kbgan"]
+    put(folder, LABEL)
+    assert not any(hindrance(cell, datasets, {}) for cell in cells)
+    (folder / OPENKE_FILES[0]).unlink()
+    assert {hindrance(cell, datasets, {}) for cell in cells} == {"MKG-W is not there"}
 
 
 def test_a_choice_of_features_is_kept(settings, tmp_path):

@@ -105,7 +105,7 @@ def test_runs_without_a_result_are_told_by_their_reason(tmp_path):
     others = [cell(tmp_path, "a", dataset="Absent"), cell(tmp_path, "new"), cell(tmp_path, "done")]
     store(others[2].runs[0], 0.5)
     told(others[2].runs[0], "failure.json", json.dumps({"reason": "of an earlier attempt"}))
-    assert list(unfinished([*failing, *others], {"Absent"})) == [
+    assert list(unfinished([*failing, *others], [None] * 10 + ["Absent is not there", None, None])) == [
         f"without a result: {'; '.join(f'f{number}, Toy, seed 0' for number in range(8))}; and 2 more",
         "  no features",
         "without a result: a, Absent, seed 0",

@@ -16,7 +16,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from dhns.config.composition import groups, own_files
+from dhns.config.composition import groups, own_files, without_tuned_settings
 from dhns.config.known_keys import require_known
 from dhns.config.renamed import key_of_today
 from dhns.config.trainer_settings import REFUSED
@@ -68,6 +68,8 @@ def message(error: BaseException, command: str) -> str:
     if text.startswith(_NO_NAME):
         chosen = [argument for argument in sys.argv[1:] if argument.partition("=")[0] in groups()]
         return f"expected the name of a file in conf/, not null or a number: {' '.join(chosen)}"
+    if untuned := without_tuned_settings(text):
+        return untuned
     if choice := _NO_CHOICE.search(text):
         group, name = choice[1], choice[2]
         there = [file.stem for file in conf_files(group)] or choice[3].split()

@@ -33,7 +33,7 @@ def main(config: DictConfig) -> None:
     """Run what a table of the paper lacks, and render it; status 1 if cells remain without a result."""
     from dhns.experiments.reproduction.cells import table_cells
     from dhns.experiments.reproduction.cluster import multirun_commands
-    from dhns.experiments.reproduction.datasets import chosen_features, read_datasets, told
+    from dhns.experiments.reproduction.datasets import chosen_features, hindrance, read_datasets, told
     from dhns.experiments.reproduction.paper_formats import show_table, write_table
     from dhns.experiments.reproduction.paper_table import paper_table
     from dhns.experiments.reproduction.runner import run_missing, unfinished
@@ -46,16 +46,16 @@ def main(config: DictConfig) -> None:
     if config.print_jobs:
         print(*multirun_commands(cells), sep="\n")
         return
-    absent = {dataset.name for dataset in datasets if not dataset.there}
+    reasons = [hindrance(cell, datasets, features) for cell in cells]
     if not config.render_only:
         for line in told(datasets, features):
             print(line)
-        run_missing([cell for cell in cells if cell.dataset not in absent], config.jobs)
+        run_missing([cell for cell, reason in zip(cells, reasons, strict=True) if reason is None], config.jobs)
     table = paper_table(config, cells)
     paths = write_table(table, Path(config.paths.outputs) / f"table{table.number}")
     show_table(table)
     print(f"written: {', '.join(map(str, paths))}")
-    if lines := list(unfinished(cells, absent)):
+    if lines := list(unfinished(cells, reasons)):
         hint = "render_only=false runs them" if config.render_only else "the same command tries them again"
         print(*lines, hint, sep="\n", file=sys.stderr)
         sys.exit(1)

@@ -18,6 +18,10 @@ from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.resources import conf_dir, conf_dirs
 
+_UNTUNED = re.compile(
+    r"Could not find 'experiment/tuned/([^/']+)/([^/']+)/([^/']+)'\s+Available options in '.+':((?:\n\t.+)+)"
+)
+
 
 def composed(command: str, choices: Mapping[str, str], settings: Mapping[str, Any]) -> DictConfig:
     """The configuration of a command.
@@ -98,3 +102,14 @@ def in_quotes(text: str, reference: str = "") -> str:
     text = re.sub(r"(\\*)'", r"\1\1\\'", text)
     text = re.sub(r"(\\+)\Z", r"\1\1", text)
     return f"'{text}'"
+
+
+def without_tuned_settings(text: str) -> str | None:
+    """What to say of an error of Hydra where ``experiment=tuned`` has nothing of a choice; None of another error."""
+    if (found := _UNTUNED.search(text)) is None:
+        return None
+    dataset, group, name, there = found.groups()
+    return (
+        f"experiment=tuned has no settings of {group}={name} on {dataset}, only of {' and '.join(there.split())}; "
+        "leave experiment=tuned out, and give settings of your own"
+    )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig, OmegaConf
 
 from dhns.config.values import check_value
+from dhns.errors import InputError
 from dhns.ranges import Count, InnerFraction, NotNegative, Seed
 
 BUDGETS = ("smoke", "short", "full")
@@ -81,6 +82,10 @@ OWN: dict[str, Any] = {
 }
 """Annotations by key."""
 _ABSENT = object()
+_UNTUNED = (
+    "data.batch_size is null, as experiment=tuned leaves it on a data set that it has no settings of; add one, such as "
+    "data.batch_size=512, or leave experiment=tuned out"
+)
 
 
 def check_own(config: DictConfig) -> None:
@@ -89,6 +94,8 @@ def check_own(config: DictConfig) -> None:
         if key == "run_dir":
             continue  # it is named by the hash of the settings, which asks whether they are sound
         if (value := OmegaConf.select(config, key, default=_ABSENT)) is not _ABSENT:
+            if key == "data.batch_size" and value is None:
+                raise InputError(_UNTUNED)
             check_value(
                 key, OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value, expected
             )

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from dhns.encoders.encoder import STRUCTURE, Absent, Encoded, EntityEncoder, WhenMissing
-from dhns.encoders.feature_views import FeatureViews, needed_modalities, sum_of_present
+from dhns.encoders.encoder import STRUCTURE, Absent, Encoded, WhenMissing
+from dhns.encoders.feature_views import FeatureEncoder, FeatureViews, sum_of_present
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.ranges import NotNegative
 from dhns.scorers.scorer import Scorer
 
 
-class AlignedViews(EntityEncoder):
+class AlignedViews(FeatureEncoder):
     """MMKRL (Lu et al., Applied Intelligence 2022): s, ``p = M s + b`` and ``m = W [f_1; ...; f_k] + c``, side by side.
 
     The score is the mean of the energies (p, p), (m, m), (m, s), (s, m). While training, `Encoded.loss` aligns what
@@ -53,14 +53,12 @@ class AlignedViews(EntityEncoder):
         alignment: NotNegative = 1.0,
         radius: NotNegative = 0.1,
     ) -> None:
-        super().__init__(graph, scorer)
-        names, self.missing = needed_modalities(graph, modalities, when_missing)
+        super().__init__(graph, scorer, modalities, when_missing)
         self.alignment, self.radius = alignment, radius
-        self.view_names = (STRUCTURE, *names)
         self.projection = nn.Linear(self.width, self.width)
         nn.init.eye_(self.projection.weight)
         nn.init.zeros_(self.projection.bias)
-        self.features = FeatureViews(graph, names, self.width, absent)
+        self.features = FeatureViews(graph, self.modality_names, self.width, absent)
         self.noise = nn.Parameter(torch.zeros(self.num_entities, self.width)) if radius else None
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
@@ -73,7 +71,7 @@ class AlignedViews(EntityEncoder):
         _, projected, multimodal = joint.chunk(3, dim=-1)
         misfit = (structure - projected).square().mean() + _mean_of(
             (projected - multimodal).square().mean(-1),
-            torch.stack([present[name] for name in self.view_names[1:]]).any(0),
+            torch.stack([present[name] for name in self.modality_names]).any(0),
         )
         if self.noise is not None:
             noise = self._ascending_noise(self.noise, entity)
@@ -82,7 +80,7 @@ class AlignedViews(EntityEncoder):
 
     def fuse(self, views: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
         structure = views[STRUCTURE]
-        multimodal = sum_of_present(self.view_names[1:], views, present, structure)
+        multimodal = sum_of_present(self.modality_names, views, present, structure)
         return torch.cat([structure, self.projection(structure), multimodal], dim=-1)
 
     def _ascending_noise(self, noise: Tensor, entity: Tensor | None) -> Tensor:

@@ -12,16 +12,15 @@ from dhns.encoders.encoder import (
     STRUCTURE,
     Absent,
     Encoded,
-    EntityEncoder,
     FeatureTable,
     WhenMissing,
-    choose_modalities,
 )
+from dhns.encoders.feature_views import FeatureEncoder
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.scorers.scorer import Scorer
 
 
-class AttentionFusion(EntityEncoder):
+class AttentionFusion(FeatureEncoder):
     """Structure and linearly projected features, weighted by ``softmax_v(w . tanh(view_v))`` over the present views.
 
     Features stay frozen buffers, outside of the optimizer and the checkpoint, unless ``train_features``.
@@ -47,10 +46,9 @@ class AttentionFusion(EntityEncoder):
         train_features: bool = False,
         fusion: Literal["attention", "structure"] = "attention",
     ) -> None:
-        super().__init__(graph, scorer)
-        names, self.missing = choose_modalities(graph, modalities, when_missing)
+        super().__init__(graph, scorer, modalities, when_missing, needed=False)
+        names = self.modality_names
         self.fusion = fusion
-        self.view_names = (STRUCTURE, *names)
         self.attention = nn.Linear(self.width, 1, bias=False)
         self.projections = nn.ModuleDict({n: nn.Linear(graph.modalities[n].dim, self.width) for n in names})
         self.features = nn.ModuleDict(

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder, FeatureTable, WhenMissing
-from dhns.encoders.feature_views import needed_modalities, sum_of_present
+from dhns.encoders.encoder import STRUCTURE, Encoded, FeatureTable, WhenMissing
+from dhns.encoders.feature_views import FeatureEncoder, sum_of_present
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
 from dhns.ranges import Count, NotNegative
 from dhns.scorers.scorer import Scorer
 
 
-class AutoEncoder(EntityEncoder):
+class AutoEncoder(FeatureEncoder):
     """TransAE (Wang et al., IJCNN 2019): features, a hidden layer per modality, one code, and the way back.
 
     The code is what the scorer gets. Being linear, it is the sum of what each modality adds to it, which are the views.
@@ -44,10 +44,9 @@ class AutoEncoder(EntityEncoder):
         hidden: Count = 192,
         reconstruction: NotNegative = 1.0,
     ) -> None:
-        super().__init__(graph, scorer)
-        names, self.missing = needed_modalities(graph, modalities, when_missing)
+        super().__init__(graph, scorer, modalities, when_missing)
+        names = self.modality_names
         self.reconstruction = reconstruction
-        self.view_names = (STRUCTURE, *names)
         self.features = nn.ModuleDict({name: FeatureTable(standardised(graph.modalities[name])) for name in names})
         dims = {name: graph.modalities[name].dim for name in names}
         self.inward = nn.ModuleDict({name: nn.Linear(dim, hidden) for name, dim in dims.items()})
@@ -66,7 +65,7 @@ class AutoEncoder(EntityEncoder):
         return Encoded(code, views, present, loss)
 
     def fuse(self, views: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
-        return sum_of_present(self.view_names[1:], views, present, views[STRUCTURE])
+        return sum_of_present(self.modality_names, views, present, views[STRUCTURE])
 
     def _error(self, code: Tensor, features: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
         """Mean squared error per modality, summed, of codes ``(U, D)``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -65,8 +65,10 @@ class EntityEncoder(nn.Module, ABC):
         missing: modalities that the model is defined on, and that it was told to do without.
         sparse_gradients: the gradient of ``structure`` holds only the rows that were encoded, which a sparse optimizer
             has to take.
+        reads_features: whether it takes features where the settings name some, and so cannot do without their files.
     """
 
+    reads_features: ClassVar[bool] = False
     view_names: tuple[str, ...]
     missing: tuple[str, ...] = ()
     sparse_gradients: bool = False

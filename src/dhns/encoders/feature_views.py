@@ -1,4 +1,4 @@
-"""Views of features, one per modality, and the view that they are together."""
+"""What encoders of features share: a view per modality, and the view that they are together."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from dhns.encoders.encoder import Absent, FeatureTable, WhenMissing, choose_modalities
+from dhns.encoders.encoder import STRUCTURE, Absent, EntityEncoder, FeatureTable, WhenMissing, choose_modalities
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.scorers.scorer import Scorer
 
 
 class FeatureViews(nn.Module):
@@ -56,19 +57,42 @@ def sum_of_present(
     return torch.where(found[..., None], total, otherwise)
 
 
-def needed_modalities(
-    graph: KnowledgeGraph, wanted: Sequence[str] | None, when_missing: WhenMissing
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """`choose_modalities` of a model that is nothing without features.
+class FeatureEncoder(EntityEncoder):
+    """Structure, and a view of each modality.
+
+    Args:
+        graph: brings the features.
+        scorer: fixes the width D of a view and the initialisation.
+        modalities: which modalities to use; all of the graph's when null.
+        when_missing: one of ``modalities`` that the graph lacks; see `choose_modalities`.
+        needed: the model is nothing without features.
 
     Raises:
-        InputError: there is none to use; see also `choose_modalities`.
+        InputError: there is none to use, and it is ``needed``; see also `choose_modalities`.
     """
-    names, missing = choose_modalities(graph, wanted, when_missing)
-    if not names:
-        has = ", ".join(graph.modalities) or "none"
-        raise InputError(
-            f"this model needs a modality, and encoder.modalities names none ({graph.name} has: {has}); name one, or "
-            "choose a model of structure alone, such as model=transe"
-        )
-    return names, missing
+
+    reads_features = True
+
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        scorer: Scorer,
+        modalities: Sequence[str] | None,
+        when_missing: WhenMissing,
+        *,
+        needed: bool = True,
+    ) -> None:
+        super().__init__(graph, scorer)
+        names, self.missing = choose_modalities(graph, modalities, when_missing)
+        if needed and not names:
+            has = ", ".join(graph.modalities) or "none"
+            raise InputError(
+                f"this model needs a modality, and encoder.modalities names none ({graph.name} has: {has}); name one, "
+                "or choose a model of structure alone, such as model=transe"
+            )
+        self.view_names = (STRUCTURE, *names)
+
+    @property
+    def modality_names(self) -> tuple[str, ...]:
+        """The views but for ``structure``."""
+        return self.view_names[1:]

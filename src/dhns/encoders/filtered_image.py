@@ -39,6 +39,7 @@ class FilteredImage(EntityEncoder):
         InputError: ``modality`` is missing and ``when_missing`` is ``stop``, or a share is not in ``[0, 1)``.
     """
 
+    reads_features = True
     images: Tensor
     present: Tensor
 

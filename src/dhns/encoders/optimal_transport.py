@@ -11,18 +11,17 @@ from torch import Tensor, nn
 from dhns.encoders.encoder import (
     STRUCTURE,
     Encoded,
-    EntityEncoder,
     FeatureTable,
     WhenMissing,
-    choose_modalities,
 )
+from dhns.encoders.feature_views import FeatureEncoder
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
 from dhns.ranges import Count, NotNegative, Positive
 from dhns.scorers.scorer import Scorer
 
 
-class OptimalTransport(EntityEncoder):
+class OptimalTransport(FeatureEncoder):
     """Structure and transported features in fixed shares, ``(1 - sum_m a_m) s + sum_m a_m v_m``, over present views.
 
     Where an entity lacks a modality, the shares of its other views are scaled to a sum of 1.
@@ -52,16 +51,15 @@ class OptimalTransport(EntityEncoder):
         entropy: Positive = 0.1,
         iterations: Count = 100,
     ) -> None:
-        super().__init__(graph, scorer)
+        super().__init__(graph, scorer, modalities, when_missing, needed=False)
         if len(shares) != len(modalities) or min(shares, default=0) < 0 or sum(shares) >= 1:
             raise InputError(
                 f"encoder.shares is {list(shares)}; expected a number of at least 0 for each of encoder.modalities "
                 f"{list(modalities)}, with a sum below 1: the structure has the rest"
             )
-        names, self.missing = choose_modalities(graph, modalities, when_missing)
+        names = self.modality_names
         given = dict(zip(modalities, shares, strict=True))
         self.shares = {STRUCTURE: 1 - sum(shares)} | {n: given.get(n, sum(shares) / len(shares)) for n in names}
-        self.view_names = (STRUCTURE, *names)
         self.transports = nn.ModuleDict(
             {name: Transport(graph.modalities[name], self.width, entropy, iterations) for name in names}
         )
@@ -84,7 +82,7 @@ class OptimalTransport(EntityEncoder):
         weights = weights / weights.sum(0)
         # absent rows weigh 0 but must be finite, since 0 * nan is nan; transported zero rows are
         joint = weights[0, ..., None] * views[STRUCTURE]
-        for weight, name in zip(weights[1:], self.view_names[1:], strict=True):
+        for weight, name in zip(weights[1:], self.modality_names, strict=True):
             joint = torch.addcmul(joint, weight[..., None], views[name])
         return joint
 

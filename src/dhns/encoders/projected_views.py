@@ -8,13 +8,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from dhns.encoders.encoder import STRUCTURE, Absent, Encoded, EntityEncoder, WhenMissing
-from dhns.encoders.feature_views import FeatureViews, needed_modalities, sum_of_present
+from dhns.encoders.encoder import STRUCTURE, Absent, Encoded, WhenMissing
+from dhns.encoders.feature_views import FeatureEncoder, FeatureViews, sum_of_present
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.scorers.scorer import Scorer
 
 
-class ProjectedViews(EntityEncoder):
+class ProjectedViews(FeatureEncoder):
     """Structure and linearly projected features, side by side for `dhns.scorers.view_energies.ViewEnergies`.
 
     Beside structure stand
@@ -53,11 +53,9 @@ class ProjectedViews(EntityEncoder):
         multimodal: Literal["separate", "parts", "concatenated"] = "separate",
         with_sum: bool = False,
     ) -> None:
-        super().__init__(graph, scorer)
-        names, self.missing = needed_modalities(graph, modalities, when_missing)
+        super().__init__(graph, scorer, modalities, when_missing)
         self.multimodal, self.with_sum = multimodal, with_sum
-        self.view_names = (STRUCTURE, *names)
-        self.features = FeatureViews(graph, names, self.width, absent)
+        self.features = FeatureViews(graph, self.modality_names, self.width, absent)
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
         structure, everywhere = self.structural_view(entity)
@@ -66,7 +64,7 @@ class ProjectedViews(EntityEncoder):
         return Encoded(self.fuse(views, present), views, present)
 
     def fuse(self, views: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
-        structure, names = views[STRUCTURE], self.view_names[1:]
+        structure, names = views[STRUCTURE], self.modality_names
         if self.multimodal == "concatenated":
             beside = [sum_of_present(names, views, present, structure)]
         else:

@@ -287,7 +287,7 @@ def _to_ids(rows: Sequence[tuple[str, str, str]], entities: Vocabulary, relation
 
 def _modality(name: str, rows: Any, entities: Vocabulary, fixed: bool) -> Modality:
     if isinstance(rows, Mapping):
-        vectors = {str(key): torch.as_tensor(vector, dtype=torch.float32) for key, vector in rows.items()}
+        vectors = {str(key): _numbers(name, vector) for key, vector in rows.items()}
         if unknown := next((key for key in vectors if key not in entities.ids), None):
             raise InputError(f"{name} features of '{unknown}', which is no entity; leave it out")
         if len({vector.shape for vector in vectors.values()}) != 1:
@@ -300,10 +300,17 @@ def _modality(name: str, rows: Any, entities: Vocabulary, fixed: bool) -> Modali
             f"{name} features are an array; say by entities=[...] which row is whose, or give a dictionary"
         )
     else:
-        features = torch.as_tensor(rows, dtype=torch.float32)
+        features = _numbers(name, rows)
         present = torch.ones(len(entities), dtype=torch.bool)
     if features.ndim != 2 or len(features) != len(entities) or not features.isfinite().all():
         raise InputError(
             f"{name} features have shape {tuple(features.shape)}; expected finite numbers, ({len(entities)}, dim)"
         )
     return Modality(features, present)
+
+
+def _numbers(name: str, value: Any) -> Tensor:
+    try:
+        return torch.as_tensor(value, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{name} features hold what is no number ({error}); expected numbers") from None

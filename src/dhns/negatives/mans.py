@@ -46,6 +46,8 @@ class MANS(BernoulliSampler):
         InputError: the share is not a fraction, a stage is negative, or see `ViewDonors`.
     """
 
+    reads_features = True
+
     def __init__(
         self,
         graph: KnowledgeGraph,

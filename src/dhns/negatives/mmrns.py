@@ -66,6 +66,8 @@ class MMRNS(BernoulliSampler):
         InputError: a number is out of range, or the graph has no modality.
     """
 
+    reads_features = True
+
     def __init__(
         self,
         graph: KnowledgeGraph,

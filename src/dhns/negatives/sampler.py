@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +27,11 @@ class NegativeSampler(nn.Module, ABC):
 
     Attributes:
         num_negatives: N, negatives per positive.
+        reads_features: whether it takes features where the settings name some, and so cannot do without their files.
         optimization: how its parameters are trained, by ``loss`` and through ``weight`` of its negatives.
     """
 
+    reads_features: ClassVar[bool] = False
     num_negatives: int
     optimization: Optimization | None = None
 

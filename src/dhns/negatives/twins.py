@@ -35,6 +35,8 @@ class TwinsSampler(BernoulliSampler):
         InputError: see `ViewDonors`.
     """
 
+    reads_features = True
+
     def __init__(
         self,
         graph: KnowledgeGraph,

@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dhns.config.composition import own_files
+from dhns.config.composition import own_files, without_tuned_settings
 from dhns.config.identity import config_hash
 from dhns.errors import InputError
 from dhns.resources import conf_dir
@@ -90,6 +90,7 @@ class Cell:
         published: metrics that the paper prints, in percent; may lack some or all.
         runs: one per seed.
         row: by which it is chosen.
+        parts: the classes of its encoder and its sampler, as settings name them.
     """
 
     group: str
@@ -98,6 +99,7 @@ class Cell:
     published: dict[str, float]
     runs: tuple[Run, ...]
     row: str
+    parts: tuple[str, ...] = ()
 
 
 def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None) -> list[Cell]:
@@ -209,9 +211,11 @@ def _compose(place: _Place, shared: tuple[str, ...], *, seeds: Sequence[int]) ->
         runs = tuple(_runs(config, place.choices, seeds, shared))
     except (HydraException, OmegaConfBaseException) as error:
         # a class of our own: those of Hydra do not survive the way back from another process
+        reason = without_tuned_settings(str(error)) or " ".join(str(error).split())
         what = f"{place.label} ({' '.join(place.choices)})"
-        raise InputError(f"{what} cannot be composed: {' '.join(str(error).split())}") from None
-    return Cell(place.group, place.label, config.dataset.name, place.published, runs, place.row)
+        raise InputError(f"{what} cannot be composed: {reason}") from None
+    parts = tuple(str(part["_target_"]) for part in (config.encoder, config.negatives) if part and "_target_" in part)
+    return Cell(place.group, place.label, config.dataset.name, place.published, runs, place.row, parts)
 
 
 def _runs(config: DictConfig, choices: tuple[str, ...], seeds: Iterable[int], shared: tuple[str, ...]) -> Iterator[Run]:

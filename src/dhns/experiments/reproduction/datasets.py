@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import get_args
 
 from hydra import compose
+from hydra.utils import get_class
 from omegaconf import DictConfig
 
 from dhns.config.composition import own_files
 from dhns.errors import InputError
-from dhns.experiments.reproduction.cells import FEATURES, features_named, listed, table_datasets
+from dhns.experiments.reproduction.cells import FEATURES, Cell, features_named, listed, table_datasets
 from dhns.graph.inputs import data_folder, feature_files
 from dhns.sources.obtain import NotThere, other_ways, published, require_dataset
 from dhns.sources.source import Source
@@ -50,6 +51,10 @@ class TableDataset:
         """Where its official features are once they are fetched and converted; empty if it has none."""
         files = self.source.files if self.source else ()
         return [data_folder(self.settings) / file.features for file in files if file.features]
+
+    def features(self, chosen: Mapping[str, str]) -> list[Path]:
+        """The feature files that its runs read, as `chosen_features` has it."""
+        return self.official if self.choice in chosen else self.named
 
     @property
     def named(self) -> list[Path]:
@@ -123,13 +128,37 @@ def told(datasets: Sequence[TableDataset], features: Mapping[str, str]) -> Itera
     for dataset in datasets:
         if not (dataset.there and dataset.official):
             continue
-        paths = dataset.official if dataset.choice in features else dataset.named
+        paths = dataset.features(features)
         yield f"{dataset.name}: features {', '.join(path.name for path in paths) or 'none'}"
         if not _all_there(paths):
             yield (
-                f"{dataset.name} lacks them, so rows that read features will fail; 'dhns data download "
+                f"{dataset.name} lacks them, so rows that read them will have no result; 'dhns data download "
                 f"dataset={dataset.choice}' fetches the official ones, docs/data.md says how to make others"
             )
+
+
+def hindrance(cell: Cell, datasets: Sequence[TableDataset], features: Mapping[str, str]) -> str | None:
+    """Why no run of a cell can succeed here, so that none is tried; None if nothing is known against it.
+
+    Args:
+        cell: of a table.
+        datasets: of the table.
+        features: see `chosen_features`.
+    """
+    for dataset in datasets:
+        if dataset.name != cell.dataset:
+            continue
+        if not dataset.there:
+            return f"{dataset.name} is not there"
+        paths = dataset.features(features)
+        if paths and not any(path.is_file() for path in paths) and reads_features(cell):
+            return f"{dataset.name} lacks the features that it reads: {', '.join(path.name for path in paths)}"
+    return None
+
+
+def reads_features(cell: Cell) -> bool:
+    """Whether a model cannot do without the features that its data set names."""
+    return any(getattr(get_class(part), "reads_features", False) for part in cell.parts)
 
 
 def _choices(settings: DictConfig) -> tuple[list[str], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
 
@@ -47,17 +47,18 @@ def run_missing(cells: Sequence[Cell], jobs: int, command: Command = train_comma
                 bar.advance(task)
 
 
-def unfinished(cells: Sequence[Cell], absent: Collection[str]) -> Iterator[str]:
+def unfinished(cells: Sequence[Cell], hindrances: Sequence[str | None]) -> Iterator[str]:
     """Lines on the runs of cells that have no result, those of one reason together.
 
     Args:
         cells: of a table.
-        absent: names of data sets that are not there.
+        hindrances: why the runs of a cell were not tried, or None.
     """
     runs_by_reason = defaultdict(list)
+    hindered = {run.folder: reason for cell, reason in zip(cells, hindrances, strict=True) for run in cell.runs}
     for cell, run in distinct_runs(cells):
         if not run.done:
-            reason = f"{cell.dataset} is not there" if cell.dataset in absent else run.failure
+            reason = hindered[run.folder] or run.failure
             runs_by_reason[reason].append(f"{cell.label}, {cell.dataset}, seed {run.seed}")
     for reason, runs in runs_by_reason.items():
         more = f"; and {len(runs) - SHOWN} more" if len(runs) > SHOWN else ""
