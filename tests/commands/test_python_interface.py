@@ -71,7 +71,7 @@ def test_queries_and_triples_that_are_none(trained):
     with pytest.raises(dhns.InputError, match=r"k is 2\.5; expected an integer"):
         model.predict(head="Entity 1", relation="next", k=2.5)
     assert len(model.predict(head=np.int64(1), relation="next", k=np.int64(2))) == 2
-    with pytest.raises(dhns.InputError, match="no entity is named '2.5'"):
+    with pytest.raises(dhns.InputError, match=r"no entity is named '2\.5'"):
         model.predict(head=2.5, relation="next")
     with pytest.raises(dhns.InputError, match="no triples"):
         model.score([])

@@ -72,7 +72,7 @@ def test_a_blend_is_made_again_of_its_own_members(runs, tmp_path):
 
 
 def test_what_no_blend_is_made_of(runs, tmp_path):
-    with pytest.raises(dhns.InputError, match=r"weights\[0\] is a; expected a number"):
+    with pytest.raises(dhns.InputError, match=r"weights\[0\] is 'a'; expected a number"):
         dhns.blend(runs, tmp_path / "other", "ab")
     with pytest.raises(dhns.InputError, match="expected a list of folders"):
         dhns.blend(runs[0], tmp_path / "other")
