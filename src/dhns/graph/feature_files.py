@@ -80,9 +80,10 @@ def _load(path: Path) -> Any:
     try:
         return readers[path.suffix](path)
     except Exception as error:  # damaged files raise whatever their readers stumble over
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        # of torch's paragraph the first sentence: the others advise to load what may run code
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].partition(". ")[0].rstrip(".")
         raise InputError(
-            f"{path}: cannot be read as tensors: {reason} The file is damaged, cut short, or holds pickled "
+            f"{path}: cannot be read as tensors: {reason}. The file is damaged, cut short, or holds pickled "
             "objects, which could run code and are never loaded; save the tensor alone with torch.save(features, path)"
         ) from error
 
