@@ -1,6 +1,7 @@
 """Graphs at the edge of being one: trained and ranked like others."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -12,7 +13,7 @@ WITHOUT_VALIDATION = {"protocol.select": "last_epoch"}
 GRAPHS = {
     "one triple": ([("a", "r", "b")], WITHOUT_VALIDATION),
     "one entity": ([("a", "r", "a")], WITHOUT_VALIDATION),
-    "one relation": ([(head, "r", tail) for head, tail in zip(E, E[1:], strict=False)], WITHOUT_VALIDATION),
+    "one relation": ([(head, "r", tail) for head, tail in pairwise(E)], WITHOUT_VALIDATION),
     "self-loops": ([(entity, "r", entity) for entity in E], WITHOUT_VALIDATION),
     "complete, so that no negative exists": ([(head, "r", tail) for head in E for tail in E], WITHOUT_VALIDATION),
 }
