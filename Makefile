@@ -16,7 +16,7 @@ FEATURES ?=
 TEST_JOBS ?= 2
 BENCH_RESULTS ?= results/bench
 
-.PHONY: setup demo test test-faults test-features lint bench wheel-test pins audit-dependencies sweep sweep-check clean carve-check
+.PHONY: setup demo docs test test-faults test-features lint bench wheel-test pins audit-dependencies sweep sweep-check clean carve-check
 .PHONY: reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5
 
 setup: $(VENV)/.installed
@@ -54,6 +54,10 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The documentation as a site in outputs/site; a link that leads nowhere is an error.
+docs: setup
+	$(BIN)/mkdocs build --quiet --strict
 
 # Builds the wheel, installs it into an empty environment, and runs it from another folder. Other Pythons that are promised
 # and here are tried too, in full where PIP_FIND_LINKS has a torch for them.
