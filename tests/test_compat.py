@@ -3,14 +3,19 @@
 import ast
 import inspect
 import signal
+import sys
+from functools import partial
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.sweeper import Sweeper
+from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from dhns import compat
 from dhns.kernels import int8
@@ -81,3 +86,35 @@ def test_every_function_and_name_has_a_test():
     with open(__file__, encoding="utf-8") as file:  # noqa: PTH123
         tests = file.read()
     assert {name for name in names if f"compat.{name}" not in tests} == {"__getattr__"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mode"),
+    [
+        (["head=a"], None),
+        (["hydra.mode=MULTIRUN"], RunMode.MULTIRUN),
+        (["+hydra={mode: MULTIRUN}"], RunMode.MULTIRUN),
+    ],
+)
+def test_the_mode_of_a_command_is_looked_up_only_where_it_may_be_set(arguments, mode, monkeypatch):
+    GlobalHydra.instance().clear()
+    before = Hydra.get_mode
+    monkeypatch.setattr(sys, "argv", ["dhns", *arguments])
+    with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        hydra = GlobalHydra.instance().hydra
+        found = []
+        monkeypatch.setattr(hydra, "compose_config", partial(counted, found, hydra.compose_config))
+        with compat.composing_once():
+            assert hydra.get_mode("predict", arguments) == mode
+        assert len(found) == (mode is not None)
+    assert Hydra.get_mode is before
+
+
+def counted(found, compose_config, *arguments, **named):
+    found.append(arguments)
+    return compose_config(*arguments, **named)
+
+
+def test_no_file_of_ours_sets_the_mode_which_is_why_it_need_not_be_looked_up():
+    for path in conf_dir().rglob("*.yaml"):
+        assert "mode" not in (OmegaConf.load(path).get("hydra") or {}), path

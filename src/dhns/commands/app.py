@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from dhns.compat import composing_once
 from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
 from dhns.interruption import Stopped, end_silently
@@ -61,7 +62,8 @@ def app(name: str, first: Task | None = None) -> Callable[[Task], Callable[[], N
             # a log that cannot be written is no reason to end, or to print tracebacks
             logging.raiseExceptions = False
             try:
-                hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
+                with composing_once():
+                    hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
             except BrokenPipeError:
                 raise
             except Exception as error:
