@@ -25,6 +25,7 @@ from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
 from dhns.graph.load import load_graph as _load_graph
 from dhns.ranges import Count, NotNegative
 from dhns.resources import own_conf
+from dhns.sharing.hub import fetched
 from dhns.training.blend import Blend, load_ranker
 from dhns.training.check import check_settings
 from dhns.training.device import choose_device
@@ -195,7 +196,7 @@ def load(
     """The trained model of a run's or a blend's folder or of a checkpoint file, with its graph.
 
     Args:
-        run: of the run, wherever it lies now.
+        run: of the run, wherever it lies now; ``hf://USER/NAME`` of one on the Hugging Face hub.
         device: ``auto``, or the name of a torch device.
         dataset: where the data lie, such as ``{"folder": "my_graph"}``, if not in the run's folder.
         trust: packages beside dhns whose classes the checkpoint may name.
@@ -204,7 +205,7 @@ def load(
         InputError: there is no readable checkpoint, its graph is not there or another, or it names foreign code.
     """
     with told():
-        return TrainedModel(load_ranker(Path(run).expanduser(), choose_device(device), dataset, trust))
+        return TrainedModel(load_ranker(fetched(run), choose_device(device), dataset, trust))
 
 
 def blend(

@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "rank a split with a trained checkpoint",
     "predict": "answer queries by name with a trained checkpoint",
     "blend": "let several trained models answer together, weights chosen on validation",
+    "share": "pack a trained model into a folder that works anywhere, or onto the Hugging Face hub",
     "reproduce": "run what a table of the paper lacks, and render it",
     "compare": "stored results side by side: intervals, differences, slices",
     "curves": "what missing modalities cost, from stored results: tables and figures",

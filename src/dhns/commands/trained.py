@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
@@ -13,8 +12,9 @@ if TYPE_CHECKING:
 
 def load(config: DictConfig) -> Ranker:
     """The trained module or blend, on the device of the settings, with its graph from where the settings say."""
+    from dhns.sharing.hub import fetched
     from dhns.training.blend import load_ranker
     from dhns.training.device import choose_device
 
     moved = {str(key): value for key, value in config.dataset.items() if value}
-    return load_ranker(Path(config.checkpoint).expanduser(), choose_device(config.device), moved, config.trust)
+    return load_ranker(fetched(config.checkpoint), choose_device(config.device), moved, config.trust)

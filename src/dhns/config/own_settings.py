@@ -48,6 +48,11 @@ OWN: dict[str, Any] = {
     "relation": str | None,
     "tail": str | None,
     "k": Count,
+    # share
+    "to": str | None,
+    "private": bool,
+    "licence": str | None,
+    "with_features": bool,
     # blend
     "members": Sequence[Path],
     "weights": Sequence[NotNegative] | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 import warnings
 import zipfile
@@ -10,6 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import torch
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -25,6 +27,8 @@ from dhns.training.module import LinkPredictionModule
 from dhns.training.saved_graph import FILE_NAME as GRAPH_FILE
 from dhns.training.saved_graph import load_saved_graph
 
+METADATA = "dhns"
+"""Where a checkpoint without states of training, a file of safetensors, has what is no tensor."""
 RESUMABLE = frozenset({"optimizer_states", "lr_schedulers", "loops", "callbacks"})
 """What Lightning saves beside weights, to go on from."""
 
@@ -54,7 +58,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         _require_sound(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of foreign pickles, which are refused below
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = _read_shared(path) if path.suffix == ".safetensors" else _read_own(path)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InputError(f"cannot read the checkpoint {path}: {error.strerror}") from None
     except Exception as error:  # torch raises RuntimeError, OSError, EOFError and others on damaged files
@@ -69,6 +73,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not a checkpoint of dhns: it holds no settings; give the .ckpt of a dhns run")
     settings["config"] = present_settings(settings["config"])
     return content
+
+
+def _read_own(path: Path) -> Any:
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _read_shared(path: Path) -> dict[str, Any]:
+    with safetensors.safe_open(path, framework="pt") as file:
+        about: dict[str, Any] = json.loads((file.metadata() or {})[METADATA])
+        return {**about, "state_dict": {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
 
 
 def read_chosen(path: Path) -> tuple[Path, dict[str, Any]]:

@@ -1,0 +1,128 @@
+"""A trained model in a folder of its own: weights without what training needs, graph, result, and a card."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+
+from dhns.config.starting_points import BLEND, WEIGHTS
+from dhns.errors import InputError
+from dhns.files import link, write_bytes, write_json, write_text
+from dhns.results.ranks import FILE_NAME as RANKS_FILE
+from dhns.results.store import FILE_NAME as RESULT_FILE
+from dhns.results.store import read_result
+from dhns.sharing.card import FILE_NAME as CARD_FILE
+from dhns.sharing.card import card
+from dhns.training.blend import MEMBERS
+from dhns.training.checkpoint import METADATA, read_chosen
+from dhns.training.saved_graph import FEATURES, load_saved_graph
+from dhns.training.saved_graph import FILE_NAME as GRAPH_FILE
+
+KEPT = ("state_dict", "hyper_parameters", "batches_seen", "epoch", "fingerprints")
+"""What using a model needs of a checkpoint; the states of optimizers are left out."""
+ALLOWED = (CARD_FILE, RESULT_FILE, RANKS_FILE, BLEND, "*.safetensors")
+"""What a shared folder may hold: nothing in it can run code."""
+
+
+def pack(
+    run: Path,
+    folder: Path,
+    licence: str | None = None,
+    with_features: bool = True,
+    address: str = "hf://USER/NAME",
+) -> list[Path]:
+    """Write what others need to use a run or a blend, and nothing that tells of this machine.
+
+    Args:
+        run: the folder of a finished run, or of a blend.
+        folder: new, or an earlier pack.
+        licence: of weights and data, as the hub names them (``mit``, ``cc-by-4.0``); for the card.
+        with_features: bring the features along; otherwise whoever uses the model points to them, and their
+            fingerprints say whether they are the same.
+        address: under which it will be found; for the card.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: the run has no result, checkpoint or graph; the folder is something else.
+    """
+    if not (run / RESULT_FILE).is_file():
+        raise InputError(f"{run} holds no {RESULT_FILE}; give the folder of a finished run (outputs/.../seed-0)")
+    result = without_places(read_result(run / RESULT_FILE))
+    _require_free(run, folder)
+    for former in (FEATURES, MEMBERS, "checkpoints"):
+        shutil.rmtree(folder / former, ignore_errors=True)
+    for name in ALLOWED:
+        for path in folder.glob(name):
+            path.unlink()
+    if (run / BLEND).is_file():
+        graph = _pack_members(run, folder, with_features)
+    else:
+        _pack_weights(run, folder / "checkpoints" / WEIGHTS)
+        graph = _pack_graph(run, folder, with_features)
+        result["checkpoint"] = f"checkpoints/{WEIGHTS}"
+    write_json(folder / RESULT_FILE, result)
+    if (run / RANKS_FILE).is_file():
+        link(run / RANKS_FILE, folder / RANKS_FILE)
+    write_text(folder / CARD_FILE, card(result, load_saved_graph(graph), licence, with_features, address))
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def without_places(node: Any) -> Any:
+    """Settings in which a path is the name of its file or folder: where it lay is nobody's business."""
+    if isinstance(node, Mapping):
+        return {key: without_places(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [without_places(value) for value in node]
+    if isinstance(node, str) and ("/" in node or "\\" in node) and Path(node).expanduser().is_absolute():
+        return Path(node).name
+    return node
+
+
+def _require_free(run: Path, folder: Path) -> None:
+    if folder.resolve() == run.resolve() or run.resolve() in folder.resolve().parents:
+        raise InputError(f"out is {folder}, the run itself or a folder in it; give another")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"out is {folder}, which is a file; give a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CARD_FILE).is_file():
+        raise InputError(f"out is {folder}, which holds other files; give a new folder")
+
+
+def _pack_weights(run: Path, target: Path) -> None:
+    """Raises InputError if there is no readable checkpoint."""
+    _, content = read_chosen(run)
+    kept: dict[str, Any] = {key: content.get(key) for key in KEPT}
+    tensors = {name: tensor.contiguous().clone() for name, tensor in kept.pop("state_dict").items()}
+    settings = copy.deepcopy(kept["hyper_parameters"])
+    kept["hyper_parameters"] = {"config": without_places(settings["config"])}
+    write_bytes(target, save(tensors, {METADATA: json.dumps(kept)}))
+
+
+def _pack_graph(run: Path, folder: Path, with_features: bool) -> Path:
+    if not (run / GRAPH_FILE).is_file():
+        raise InputError(
+            f"{run} holds no {GRAPH_FILE} (it was trained with keep_data=false); train with keep_data=true"
+        )
+    link(run / GRAPH_FILE, folder / GRAPH_FILE)
+    for file in sorted((run / FEATURES).glob("*.safetensors")) if with_features else ():
+        link(file, folder / FEATURES / file.name)
+    return folder
+
+
+def _pack_members(run: Path, folder: Path, with_features: bool) -> Path:
+    content = json.loads((run / BLEND).read_text(encoding="utf-8"))
+    names = []
+    for number, name in enumerate(content["members"]):
+        home, place = (run / name).parent, folder / MEMBERS / str(number)
+        _pack_weights(run / name, place / WEIGHTS)
+        _pack_graph(home, place, with_features)
+        names.append(f"{MEMBERS}/{number}/{WEIGHTS}")
+    write_json(folder / BLEND, {**content, "members": names})
+    return folder / MEMBERS / "0"
