@@ -17,7 +17,7 @@ COMMANDS = {
     "reproduce": "run what a table of the paper lacks, and render it",
     "compare": "stored results side by side: intervals, differences, slices",
     "curves": "what missing modalities cost, from stored results: tables and figures",
-    "data": "look at, fetch and check a data set: dhns data stats | audit | download | verify | convert",
+    "data": "look at, fetch, check, import a data set: dhns data stats | audit | download | verify | convert | import",
     "features": "turn a folder of images and a table of texts into features",
 }
 

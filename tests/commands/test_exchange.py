@@ -1,7 +1,7 @@
 """From files to a graph, to a trained model, to files, from a shell."""
 
 import dhns
-from commands.shell import ENTITIES, TRAIN, only_result, succeed
+from commands.shell import ENTITIES, RELATIONS, SPLITS, TRAIN, only_result, refused, succeed
 
 
 def write_numbers(folder):
@@ -22,3 +22,21 @@ def test_numbers_are_a_modality_like_any_other(place):
     # the copy in the run's folder is what evaluate reads
     (place / "graph" / "attributes.tsv").unlink()
     assert "MRR" in succeed(place, "evaluate", "checkpoint=run", "device=cpu")
+
+
+def test_import_tells_what_it_made_and_how_to_go_on(tmp_path):
+    rows = "".join(f"e{head},{RELATIONS[relation]},e{tail}\n" for head, relation, tail in SPLITS["train"])
+    (tmp_path / "facts.csv").write_text(f"from,kind,to\n{rows}e1,height,3.5\ne2,height,4\n", encoding="utf-8")
+    columns = ("head=from", "relation=kind", "tail=to", "attributes=[height]")
+    printed = succeed(tmp_path, "data", "import", "input=facts.csv", "out=mine", *columns)
+    assert "mine, from facts.csv" in printed
+    assert "attributes.tsv" in printed
+    train = printed.splitlines()[-1].removeprefix("train by dhns train ").split()
+    assert train == ["dataset=tsv", "dataset.folder=mine", "+dataset.modalities.numeric=attributes.tsv"]
+    stats = succeed(tmp_path, "data", "stats", *train)
+    assert "2 entities" in stats
+    assert "is there already" in refused(tmp_path, "data", "import", "input=facts.csv", "out=mine", *columns)
+    line = refused(tmp_path, "data", "import", "input=facts.csv", "out=other", "head=who")
+    assert line.endswith("facts.csv, line 1: head=who names no column; there are from, kind, to")
+    assert "input=FILE_OR_FOLDER" in refused(tmp_path, "data", "import", "out=other")
+    assert "test_fraction is 1" in refused(tmp_path, "data", "import", "input=facts.csv", "out=o", "test_fraction=1")
