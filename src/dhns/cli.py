@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "train a model, rank the test split, store the result",
     "evaluate": "rank a split with a trained checkpoint",
     "predict": "answer queries by name with a trained checkpoint",
+    "export": "write a trained checkpoint's embeddings for other programs",
     "blend": "let several trained models answer together, weights chosen on validation",
     "reproduce": "run what a table of the paper lacks, and render it",
     "compare": "stored results side by side: intervals, differences, slices",

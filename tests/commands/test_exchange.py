@@ -1,27 +1,52 @@
 """From files to a graph, to a trained model, to files, from a shell."""
 
+import numpy as np
+import pytest
+
 import dhns
-from commands.shell import ENTITIES, RELATIONS, SPLITS, TRAIN, only_result, refused, succeed
+from commands.shell import ENTITIES, RELATIONS, SPLITS, TRAIN, only_result, refused, succeed, write_graph
 
 
-def write_numbers(folder):
+@pytest.fixture(scope="module")
+def trained_on_numbers(tmp_path_factory):
+    """A working folder with a finished run in ``run/``, of a graph with numbers; not to be changed."""
+    folder = tmp_path_factory.mktemp("numbers")
+    write_graph(folder / "graph")
     rows = [f"e{index}\theight\t{index}\n" for index in range(0, ENTITIES, 2)]
     rows += [f"e{index}\tkind\t{'odd' if index % 2 else 'even'}\n" for index in range(6)]
-    (folder / "attributes.tsv").write_text(f"entity\tattribute\tvalue\n{''.join(rows)}", encoding="utf-8")
+    table = folder / "graph" / "attributes.tsv"
+    table.write_text(f"entity\tattribute\tvalue\n{''.join(rows)}", encoding="utf-8")
+    printed = succeed(folder, *TRAIN, "+dataset.modalities.numeric=attributes.tsv", "run_dir=run")
+    table.unlink()  # what follows reads the copy in the run's folder
+    return folder, printed
 
 
-def test_numbers_are_a_modality_like_any_other(place):
-    write_numbers(place / "graph")
-    printed = succeed(place, *TRAIN, "+dataset.modalities.numeric=attributes.tsv", "run_dir=run")
+def test_numbers_are_a_modality_like_any_other(trained_on_numbers):
+    folder, printed = trained_on_numbers
     assert "attributes.tsv became 4 columns of 2 attributes" in printed
-    _, result = only_result(place)
+    _, result = only_result(folder)
     assert {"modality/numeric", "modality/textual", "modality/visual"} <= result["fingerprints"].keys()
-    vectors = dhns.load(place / "run", device="cpu").embeddings()
+    vectors = dhns.load(folder / "run", device="cpu").embeddings()
     assert list(vectors.views) == ["structure", "textual", "visual", "numeric"]
     assert vectors.present["numeric"].sum() == 9
-    # the copy in the run's folder is what evaluate reads
-    (place / "graph" / "attributes.tsv").unlink()
-    assert "MRR" in succeed(place, "evaluate", "checkpoint=run", "device=cpu")
+
+
+def test_vectors_are_exported_by_command_and_in_python(trained_on_numbers, tmp_path):
+    folder, _ = trained_on_numbers
+    printed = succeed(folder, "export", "checkpoint=run", f"out={tmp_path / 'x.npz'}", "device=cpu")
+    assert "9 entities, 8 numbers each" in printed
+    assert printed.splitlines()[-1] == str(tmp_path / "x.npz")
+    model = dhns.load(folder / "run", device="cpu")
+    vectors = model.embeddings()
+    with np.load(tmp_path / "x.npz", allow_pickle=False) as archive:
+        np.testing.assert_array_equal(archive["entities"], vectors.entities)
+        np.testing.assert_array_equal(archive["view/numeric"], vectors.views["numeric"])
+        assert tuple(archive["entity_labels"].tolist()) == model.graph.entities.labels
+        assert len(archive["relation_keys"]) == len(archive["relations"])
+    assert len(model.export(tmp_path / "projector")) == 2 * 6 + 1
+    line = refused(folder, "export", "checkpoint=run", "out=x.xls")
+    assert "x.xls: 'xls' is no format; expected a name that ends in .safetensors" in line
+    assert "dhns export checkpoint=RUN out=FILE" in refused(folder, "export", "checkpoint=run")
 
 
 def test_import_tells_what_it_made_and_how_to_go_on(tmp_path):
