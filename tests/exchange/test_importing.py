@@ -117,7 +117,10 @@ def test_a_folder_of_pieces_is_one_graph(tmp_path):
     made, graph = imported(tmp_path / "pieces", tmp_path / "out")
     assert named(graph, "train", "valid", "test") == sorted(TRIPLES)
     assert made.duplicates == 2
-    assert json.loads((tmp_path / "out" / "import.json").read_text())["sha256"].keys() == {"1.nt", "2.ttl"}
+    described = json.loads((tmp_path / "out" / "import.json").read_text())
+    assert described["sha256"].keys() == {"1.nt", "2.ttl"}
+    assert described["settings"]["language"] == "en"
+    assert described["settings"]["seed"] == 0
 
 
 LITERALS = """

@@ -7,9 +7,9 @@ import shutil
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 from urllib.parse import unquote
 
 import numpy as np
@@ -136,6 +136,7 @@ def import_graph(
             {
                 "source": source.name,
                 "sha256": {path.name: sha256(path) for path in paths},
+                "settings": _settings(options) | asdict(splitting),
                 "statements": made.statements,
                 "triples": made.triples,
                 "duplicates": made.duplicates,
@@ -281,6 +282,11 @@ def local_name(name: str) -> str:
         return name
     last = name.rstrip("/#").rpartition("#")[2].rpartition("/")[2]
     return " ".join(unquote(last).replace("_", " ").split()) or name
+
+
+def _settings(options: ReadingOptions) -> dict[str, Any]:
+    """As plain values."""
+    return {key: sorted(value) if isinstance(value, frozenset) else value for key, value in asdict(options).items()}
 
 
 def _by_reason(left_out: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
