@@ -1,5 +1,7 @@
 """From files to a graph, to a trained model, to files, from a shell."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -40,7 +42,7 @@ def test_vectors_are_exported_by_command_and_in_python(trained_on_numbers, tmp_p
     vectors = model.embeddings()
     with np.load(tmp_path / "x.npz", allow_pickle=False) as archive:
         np.testing.assert_array_equal(archive["entities"], vectors.entities)
-        np.testing.assert_array_equal(archive["view/numeric"], vectors.views["numeric"])
+        np.testing.assert_array_equal(archive["view_numeric"], vectors.views["numeric"])
         assert tuple(archive["entity_labels"].tolist()) == model.graph.entities.labels
         assert len(archive["relation_keys"]) == len(archive["relations"])
     assert len(model.export(tmp_path / "projector")) == 2 * 6 + 1
@@ -65,3 +67,24 @@ def test_import_tells_what_it_made_and_how_to_go_on(tmp_path):
     assert line.endswith("facts.csv, line 1: head=who names no column; there are from, kind, to")
     assert "input=FILE_OR_FOLDER" in refused(tmp_path, "data", "import", "out=other")
     assert "test_fraction is 1" in refused(tmp_path, "data", "import", "input=facts.csv", "out=o", "test_fraction=1")
+
+
+def test_the_page_shows_what_is_printed(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("pyoxigraph", reason="needs the extra exchange")
+    pytest.importorskip("pandas", reason="needs the extra exchange")
+    page = (Path(__file__).resolve().parents[2] / "docs" / "exchange.md").read_text(encoding="utf-8")
+    (tmp_path / "cities.ttl").write_text(between(page, "```turtle\n", "```"), encoding="utf-8")
+    command, shown = between(page, "    $ dhns ", "\n\n").split("\n", 1)
+    printed = succeed(tmp_path, *command.split())
+    assert printed.split() == shown.split()
+    train = printed.splitlines()[-1].removeprefix("train by dhns train ").split()
+    note = between(page, "    note: attributes.tsv became", "\n")
+    assert f"attributes.tsv became{note}" in succeed(tmp_path, "data", "stats", *train)
+    monkeypatch.chdir(tmp_path)
+    code = between(page, "```python\n", "```")
+    exec(compile(code, "exchange.md", "exec"), {})
+    assert code.rpartition("# ")[2] == capsys.readouterr().out
+
+
+def between(text, start, end):
+    return text.partition(start)[2].partition(end)[0]

@@ -34,8 +34,8 @@ def check_arrays(arrays):
     np.testing.assert_array_equal(arrays["entities"], ENTITIES.vectors)
     np.testing.assert_array_equal(arrays["relations"], RELATIONS.vectors)
     for name in ENTITIES.views:
-        np.testing.assert_array_equal(arrays[f"view/{name}"], ENTITIES.views[name])
-        np.testing.assert_array_equal(arrays[f"present/{name}"], ENTITIES.present[name])
+        np.testing.assert_array_equal(arrays[f"view_{name}"], ENTITIES.views[name])
+        np.testing.assert_array_equal(arrays[f"present_{name}"], ENTITIES.present[name])
 
 
 def test_safetensors(tmp_path):
@@ -69,9 +69,9 @@ def check_rows(rows, vector):
     for name, view in ENTITIES.views.items():
         for place, row in enumerate(rows):
             has = place < 3 and ENTITIES.present[name][place]
-            assert (vector(row[name]) is not None) == has
+            assert (vector(row[f"view_{name}"]) is not None) == has
             if has:
-                np.testing.assert_array_equal(np.float32(vector(row[name])), view[place])
+                np.testing.assert_array_equal(np.float32(vector(row[f"view_{name}"])), view[place])
 
 
 def test_parquet(tmp_path):
@@ -96,9 +96,9 @@ def test_projector(tmp_path, name):
     metadata = (tmp_path / name / "metadata.tsv").read_text(encoding="utf-8").splitlines()
     assert metadata == ["label\tkey", *(f"{label}\t{key}" for label, key in zip(LABELS, KEYS, strict=True))]
     np.testing.assert_array_equal(
-        np.loadtxt(tmp_path / name / "visual_tensors.tsv", dtype=np.float32), ENTITIES.views["visual"][[0, 2]]
+        np.loadtxt(tmp_path / name / "view_visual_tensors.tsv", dtype=np.float32), ENTITIES.views["visual"][[0, 2]]
     )
-    assert (tmp_path / name / "visual_metadata.tsv").read_text(encoding="utf-8").count("\n") == 3
+    assert (tmp_path / name / "view_visual_metadata.tsv").read_text(encoding="utf-8").count("\n") == 3
 
 
 def test_tensorboard_reads_the_index_of_the_projector(tmp_path):
@@ -111,8 +111,8 @@ def test_tensorboard_reads_the_index_of_the_projector(tmp_path):
     assert [embedding.tensor_name for embedding in config.embeddings] == [
         "entities",
         "relations",
-        "structure",
-        "visual",
+        "view_structure",
+        "view_visual",
     ]
     for embedding in config.embeddings:
         assert (tmp_path / "vectors" / embedding.tensor_path).is_file()

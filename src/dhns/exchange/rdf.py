@@ -25,7 +25,7 @@ FORMATS = {
     "jsonld": "JSON_LD",
 }
 """By the ending of a file."""
-_PLACE = re.compile(r"^Parser error (?:at|between) line \d+ column \d+(?: and (?:line \d+ )?column \d+)?: ")
+_PLACE = re.compile(r"^Parser error [^:]*: ")
 
 
 def read_rdf(path: Path, kind: str, gathering: Gathering, options: ReadingOptions) -> None:

@@ -83,8 +83,8 @@ def write_vectors(path: Path, entities: NamedVectors, relations: NamedVectors, k
 
 def _arrays(entities: NamedVectors, relations: NamedVectors) -> dict[str, np.ndarray]:
     arrays = {"entities": entities.vectors, "relations": relations.vectors}
-    arrays |= {f"view/{name}": view for name, view in entities.views.items()}
-    return arrays | {f"present/{name}": mask for name, mask in entities.present.items()}
+    arrays |= {f"view_{name}": view for name, view in entities.views.items()}
+    return arrays | {f"present_{name}": mask for name, mask in entities.present.items()}
 
 
 def _write_safetensors(path: Path, entities: NamedVectors, relations: NamedVectors) -> list[Path]:
@@ -119,7 +119,7 @@ def _write_parquet(path: Path, entities: NamedVectors, relations: NamedVectors) 
         for name in entities.views:
             absent = np.zeros(len(rows.keys), dtype=bool)
             view = rows.views.get(name, np.empty((len(rows.keys), 0), np.float32))
-            columns[name] = _lists(arrow, view, rows.present.get(name, absent))
+            columns[f"view_{name}"] = _lists(arrow, view, rows.present.get(name, absent))
         tables.append(arrow.table(columns))
     content = io.BytesIO()
     parquet.write_table(arrow.concat_tables(tables), content)
@@ -140,7 +140,8 @@ def _write_tsv(path: Path, entities: NamedVectors, relations: NamedVectors) -> l
     """A line per entity and relation, the numbers of a vector parted by spaces, nothing where a view is absent."""
     views = list(entities.views)
     rows = [line for part in (entities, relations) for line in _lines(path, part, views)]
-    write_text(path, "\n".join(["\t".join(["kind", "key", "label", "vector", *views]), *rows, ""]))
+    header = ["kind", "key", "label", "vector", *(f"view_{name}" for name in views)]
+    write_text(path, "\n".join(["\t".join(header), *rows, ""]))
     return [path]
 
 
@@ -166,7 +167,7 @@ def _write_projector(path: Path, entities: NamedVectors, relations: NamedVectors
     groups["relations_"] = (relations.keys, relations.labels, relations.vectors)
     for name, view in entities.views.items():
         has = np.flatnonzero(entities.present[name]).tolist()
-        groups[f"{name}_"] = ([entities.keys[i] for i in has], [entities.labels[i] for i in has], view[has])
+        groups[f"view_{name}_"] = ([entities.keys[i] for i in has], [entities.labels[i] for i in has], view[has])
     written, index = [], []
     for prefix, (keys, labels, vectors) in groups.items():
         tensors, metadata = path / f"{prefix}tensors.tsv", path / f"{prefix}metadata.tsv"
