@@ -141,6 +141,29 @@ def test_other_headers_and_settings_are_refused(tmp_path):
         read_modalities(tmp_path, {"numeric": {"path": "attributes.tsv", "missing": "none"}}, NAMES)
 
 
+def test_a_table_may_have_a_row_for_each_entity(tmp_path):
+    tall, _ = numeric(tmp_path, "a\tx\t1", "b\tx\t3", "b\tcolour\tred", "c\tcolour\tblue")
+    table(tmp_path, "a,1,", "b,3,red", "c, ,blue", name="wide.csv", header="entity,x,colour")
+    modalities, _ = read_modalities(tmp_path, {"numeric": "wide.csv"}, NAMES, train=TRAIN)
+    assert torch.equal(modalities["numeric"].features, tall.features)
+    assert torch.equal(modalities["numeric"].present, tall.present)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "complaint"),
+    [
+        ("entity\tx\tx", "a\t1\t2", "line 1: .* or 'entity' and the names of attributes, each once"),
+        ("entity", "a", "line 1: 'entity'; the header must be"),
+        ("entity\tx", "a\t1\t2", "line 2: 3 columns; expected an entity and its 1 attributes"),
+        ("entity\tx", " \t1", "line 2: no entity; expected"),
+        ("entity\tx", "a\t ", "no values after the header line"),
+    ],
+)
+def test_bad_tables_of_entities_are_refused(tmp_path, header, row, complaint):
+    with pytest.raises(InputError, match=f"attributes.tsv.*{complaint}"):
+        read_attributes(table(tmp_path, row, header=header), {"a"})
+
+
 def test_names_of_no_entity_are_counted(tmp_path):
     _, notes = numeric(tmp_path, "a\tx\t1", "b\tx\t2", "z\tx\t3")
     assert "attributes.tsv: 1 of its 3 names are no entity: z" in notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,7 +69,10 @@ def to_number(text: str) -> float | None:
 
 
 def read_attributes(path: Path, trained: Collection[str]) -> tuple[FeatureRows, list[str]]:
-    """Features from a table ``entity<TAB>attribute<TAB>value`` with that header, and what became of it, in a sentence.
+    """Features from a table of attributes, and what became of it, in a sentence.
+
+    The header is ``entity<TAB>attribute<TAB>value``, with a row for each value; or ``entity`` and the names of
+    attributes, with a row for each entity, in which a blank cell is no value.
 
     An attribute whose values are numbers or dates has two columns: the value, standardised on the entities of the
     training triples (its logarithm, if numbers that are never negative reach a hundred times their median), and 1
@@ -113,20 +116,47 @@ def read_attributes(path: Path, trained: Collection[str]) -> tuple[FeatureRows, 
 def _read(path: Path) -> tuple[list[str], list[_Attribute]]:
     """Names of entities, and the attributes, by name."""
     header, *rows = read_table(path)
-    if tuple(header) != HEADER:
-        separator = "," if is_csv(path) else "<TAB>"
-        raise InputError(f"{path}, line 1: '{separator.join(header)}'; the header must be '{separator.join(HEADER)}'")
-    require_columns(path, rows, " ".join(HEADER), first_line=2)
+    values = _cells(path, header, rows) if _is_wide(path, header) else _triples(path, rows)
     numbers: dict[str, int] = {}
     attributes: dict[str, _Attribute] = {}
-    for line, (entity, name, value) in enumerate(rows, start=2):
+    for line, entity, name, value in values:
         attribute = attributes.get(name) or attributes.setdefault(name, _Attribute(name))
         attribute.entities.append(numbers.setdefault(entity, len(numbers)))
         attribute.values.append(value)
         attribute.lines.append(line)
-    if not rows:
+    if not attributes:
         raise InputError(f"{path}: no values after the header line")
     return list(numbers), [attributes[name] for name in sorted(attributes)]
+
+
+def _is_wide(path: Path, header: Sequence[str]) -> bool:
+    """Whether a table has a column for each attribute, not a row for each value."""
+    if tuple(header) == HEADER:
+        return False
+    if header[0] == HEADER[0] and len(header) > 1 and all(map(str.strip, header)) and len({*header}) == len(header):
+        return True
+    separator = "," if is_csv(path) else "<TAB>"
+    raise InputError(
+        f"{path}, line 1: '{separator.join(header)}'; the header must be '{separator.join(HEADER)}', or 'entity' and "
+        "the names of attributes, each once"
+    )
+
+
+def _triples(path: Path, rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, str, str, str]]:
+    """Line, entity, attribute and value of each row."""
+    require_columns(path, rows, " ".join(HEADER), first_line=2)
+    return ((line, entity, name, value) for line, (entity, name, value) in enumerate(rows, start=2))
+
+
+def _cells(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, str, str, str]]:
+    """The same of each cell that is not blank."""
+    for line, row in enumerate(rows, start=2):
+        if len(row) != len(header) or not row[0].strip():
+            fault = "no entity" if len(row) == len(header) else f"{len(row)} columns"
+            raise InputError(f"{path}, line {line}: {fault}; expected an entity and its {len(header) - 1} attributes")
+        for name, value in zip(header[1:], row[1:], strict=True):
+            if value.strip():
+                yield line, row[0], name, value
 
 
 def _columns(path: Path, attribute: _Attribute, in_train: np.ndarray) -> _Columns:
