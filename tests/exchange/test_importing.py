@@ -20,6 +20,10 @@ TEXTS = {
     "graph.nt": writers.n_triples(),
     "graph.ttl": writers.turtle(),
     "graph.rdf": writers.rdf_xml(),
+    "graph.nq": writers.n_triples().replace(" .\n", " <http://example.org/graph> .\n"),
+    "graph.trig": writers.turtle().replace("\n", "\n<http://example.org/graph> {", 1) + "}",
+    "graph.n3": writers.turtle(),
+    "graph.jsonld": json.dumps([{"@id": h, r: {"@id": t}} for h, r, t in TRIPLES]),
     "graph.csv": writers.delimited(),
     "bare.csv": writers.delimited(header=None),
     "graph.tsv": writers.delimited(separator="\t"),
@@ -41,7 +45,7 @@ def imported(source, out, **options):
 @pytest.mark.parametrize("pack", [False, True])
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_text_format_comes_back_as_the_graph_that_it_was(tmp_path, name, pack):
-    if name.endswith(("nt", "ttl", "rdf")):
+    if not name.endswith(("csv", "tsv", "txt", "jsonl")):
         pytest.importorskip("pyoxigraph", reason="needs the extra exchange")
     path = tmp_path / (f"{name}.gz" if pack else name)
     path.write_bytes(gzip.compress(TEXTS[name].encode()) if pack else TEXTS[name].encode())
@@ -218,6 +222,10 @@ def test_relations_to_numbers_are_pointed_out(tmp_path):
     (tmp_path / "graph.tsv").write_text(writers.delimited(rows, "\t"), encoding="utf-8")
     made, _ = imported(tmp_path / "graph.tsv", tmp_path / "out")
     assert any("attributes=[people] makes them features" in note for note in made.notes)
+    rows = [(str(i), "r", str(i + 1)) for i in range(9)] + [(str(i), "leads to", str(20 + i)) for i in range(9)]
+    (tmp_path / "ids.tsv").write_text(writers.delimited(rows, "\t"), encoding="utf-8")
+    made = import_graph(tmp_path / "ids.tsv", tmp_path / "ids", splitting=Splitting(0, 0))
+    assert not any("attributes=" in note for note in made.notes)
 
 
 def test_numbers_in_json_lines_are_values_and_ids_are_names(tmp_path):
@@ -307,6 +315,14 @@ def test_bad_files_are_named_with_their_line(tmp_path, name):
     with pytest.raises(InputError, match=complaint):
         import_graph(tmp_path / name, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == [name]  # nothing is left of the attempt
+
+
+@pytest.mark.parametrize("name", ["graph.nt.gz", "graph.csv.gz", "graph.jsonl.gz"])
+def test_a_packed_file_that_is_cut_short_is_told(tmp_path, name):
+    text = TEXTS[name.removesuffix(".gz")] * 50
+    (tmp_path / name).write_bytes(gzip.compress(text.encode())[:-20])
+    with pytest.raises(InputError, match="its name says gzip, but it cannot be unpacked"):
+        import_graph(tmp_path / name, tmp_path / "out")
 
 
 def test_bad_columns_of_parquet_are_named(tmp_path):

@@ -214,9 +214,12 @@ def _by_sorted_names(rows: array[int], entities: _Names, relations: _Names) -> n
 
 
 def _seeming_numbers(triples: np.ndarray, entities: Sequence[str], relations: Sequence[str]) -> list[str]:
-    """A sentence if all tails of a relation are numbers and head no triple."""
+    """A sentence if all tails of a relation are numbers and head no triple; none where numbers are what names are."""
     is_number = np.fromiter((to_number(name) is not None for name in entities), bool, len(entities))
-    is_number[triples[:, 0]] = False
+    heads = np.unique(triples[:, 0])
+    if 2 * is_number[heads].sum() > len(heads):
+        return []
+    is_number[heads] = False
     total, numbers = np.bincount(triples[:, 1]), np.bincount(triples[is_number[triples[:, 2]], 1])
     numbers = np.pad(numbers, (0, len(total) - len(numbers)))
     found = [relations[relation] for relation in np.flatnonzero((total > 0) & (numbers == total)).tolist()]
