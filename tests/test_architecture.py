@@ -26,7 +26,7 @@ FLOORS = (
     ("config", "scorers"),
     ("encoders", "ranking", "results"),
     ("data", "models", "tracking"),
-    ("generators", "losses", "negatives", "sources", "features"),
+    ("generators", "losses", "negatives", "sources", "features", "exchange"),
     ("training", "testing"),
     ("experiments", "sharing"),
     ("api",),

@@ -19,6 +19,7 @@ from torch import Tensor
 from dhns.config.composition import composed, groups, told
 from dhns.config.values import check_value
 from dhns.errors import InputError
+from dhns.exchange.vectors import NamedVectors, require_format, write_vectors
 from dhns.experiments.blending import blend_runs
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
@@ -143,6 +144,35 @@ class TrainedModel:
             model.relation_table().float().cpu().numpy(),
             {name: view.float().cpu().numpy() for name, view in encoded.views.items()},
             {name: mask.cpu().numpy() for name, mask in encoded.present.items()},
+        )
+
+    def export(self, path: str | Path, format: str = "auto") -> list[Path]:
+        """Write `embeddings` with keys and labels for other programs; see `dhns.exchange.vectors.write_vectors`.
+
+        The second half of reciprocal relations has ``(reciprocal)`` behind its names.
+
+        Args:
+            path: ends in ``.safetensors``, ``.npz``, ``.parquet`` or ``.tsv``; or a folder for TensorBoard's projector.
+            format: one of these without the dot, or ``projector``, where the path does not say it.
+
+        Returns:
+            The files that were written.
+
+        Raises:
+            InputError: this is a blend, the format is unknown, the folder is taken, or pyarrow is not installed.
+        """
+        path = Path(path).expanduser()
+        require_format(path, format)
+        vectors, names, relations = self.embeddings(), self.graph.entities, self.graph.relations
+        keys, labels = list(relations.keys), list(relations.labels)
+        if len(vectors.relations) > len(keys):
+            keys += [f"{key} (reciprocal)" for key in keys]
+            labels += [f"{label} (reciprocal)" for label in labels]
+        return write_vectors(
+            path,
+            NamedVectors("entity", names.keys, names.labels, vectors.entities, vectors.views, vectors.present),
+            NamedVectors("relation", keys, labels, vectors.relations),
+            format,
         )
 
     def _ids(self, triples: Iterable[Sequence[Name]] | np.ndarray | Tensor) -> Tensor:

@@ -13,12 +13,13 @@ COMMANDS = {
     "train": "train a model, rank the test split, store the result",
     "evaluate": "rank a split with a trained checkpoint",
     "predict": "answer queries by name with a trained checkpoint",
+    "export": "write a trained checkpoint's embeddings for other programs",
     "blend": "let several trained models answer together, weights chosen on validation",
     "share": "pack a trained model into a folder that works anywhere, or onto the Hugging Face hub",
     "reproduce": "run what a table of the paper lacks, and render it",
     "compare": "stored results side by side: intervals, differences, slices",
     "curves": "what missing modalities cost, from stored results: tables and figures",
-    "data": "look at, fetch and check a data set: dhns data stats | audit | download | verify | convert",
+    "data": "look at, fetch, check, import a data set: dhns data stats | audit | download | verify | convert | import",
     "features": "turn a folder of images and a table of texts into features",
 }
 

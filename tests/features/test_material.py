@@ -4,7 +4,7 @@ import pytest
 
 from dhns.errors import InputError
 from dhns.features.images import on_white, read_image
-from dhns.features.material import EntityNames, ImageFolder, TextTable
+from dhns.features.material import EntityNames, ImageFolder, ImageTable, TextTable
 from dhns.graph.knowledge_graph import Vocabulary
 from features.material import COLOURS, ENTITIES, paint
 
@@ -107,3 +107,19 @@ def test_what_is_transparent_is_white(tmp_path):
     image = read_image(tmp_path / "x.png")
     image.putpixel((0, 0), (0, 255, 0, 0))
     assert [on_white(image).getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (255, 0, 0)]
+
+
+def test_a_table_of_images_names_files_and_addresses(tmp_path):
+    paint(tmp_path / "photos" / "r 1.png", COLOURS["red"])
+    rows = ["c/red\tphotos/r 1.png\tflag", f"Red\tfile://{tmp_path}/photos/r%201.png\tflag", "c/green\thttps://a/g.png"]
+    images = ImageTable(table(tmp_path / "images.tsv", "entity\timage\tattribute", *rows, "Nobody\tx.png"), ENTITIES)
+    assert images.entities.tolist() == [0, 0, 1]
+    assert [images.load(item).getpixel((0, 0))[:3] for item in range(2)] == [COLOURS["red"]] * 2
+    assert images.unknown == ["line 5 (Nobody)"]
+    with pytest.raises(InputError, match=r"https://a/g\.png: an address, .* when_unreadable=skip"):
+        images.load(2)
+    before = images.fingerprint(ENTITIES)
+    paint(tmp_path / "photos" / "r 1.png", COLOURS["blue"])
+    assert images.fingerprint(ENTITIES) != before
+    with pytest.raises(InputError, match="the header must be 'entity<TAB>image'"):
+        ImageTable(table(tmp_path / "other.tsv", "entity\ttext", "c/red\tx"), ENTITIES)

@@ -1,4 +1,4 @@
-"""The recipes for labels and descriptions in docs/data.md make what they say."""
+"""The recipes for labels, descriptions and numbers in docs/data.md make what they say."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
 
 def run_recipe(number, folder, *arguments):
     recipes = re.findall(r"<<'END'\n(.*?)\n    END\n", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(recipes) == 2
+    assert len(recipes) == 3
     subprocess.run([sys.executable, "-c", textwrap.dedent(recipes[number]), *arguments], check=True, cwd=folder)
 
 
@@ -35,6 +35,17 @@ def test_descriptions_are_joined_by_freebase_ids(tmp_path):
     run_recipe(1, tmp_path)
     found = (tmp_path / "descriptions.tsv").read_text(encoding="utf-8")
     assert found == 'id\ttext\n0\tA -- says "a". Then more.\n1\tB -- a b\n'
+
+
+def test_numbers_are_joined_by_freebase_ids(tmp_path):
+    (tmp_path / "data" / "DB15K").mkdir(parents=True)
+    (tmp_path / "data" / "DB15K" / "entity2id.txt").write_text("2\n<d/A> 0\n<d/B> 1\n", encoding="utf-8")
+    (tmp_path / "DB15K_SameAsLink.txt").write_text("/m/2 <SameAs> <d/B> .\n/m/3 <SameAs> <d/C> .\n", encoding="utf-8")
+    numbers = "".join(f"/m/{mid}\t<http://rdf.freebase.com/ns/place.area>\t{mid}.5\n" for mid in (1, 2, 3))
+    (tmp_path / "FB15K_NumericalTriples.txt").write_text(numbers, encoding="utf-8")
+    run_recipe(2, tmp_path)
+    found = (tmp_path / "data" / "DB15K" / "numbers-freebase.tsv").read_text(encoding="utf-8")
+    assert found == "entity\tattribute\tvalue\n<d/B>\tplace.area\t2.5\n"
 
 
 def test_labels_are_names_that_a_person_reads(tmp_path):

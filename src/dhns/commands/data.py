@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 def _graph_first(config: DictConfig) -> None:
     """Have the data set there, unless that is what the action itself is about."""
-    if not OmegaConf.is_missing(config, "action") and config.action not in ("download", "verify"):
+    if not OmegaConf.is_missing(config, "action") and config.action not in ("download", "verify", "import"):
         data_first(config)
 
 
 @app("data", first=_graph_first)
 def main(config: DictConfig) -> None:
-    """Print statistics or an audit of a data set, write its ids, fetch or check its files, or convert features."""
+    """Print statistics or an audit of a data set, write its ids, fetch, check or import files, or convert features."""
     actions = {
         "stats": _stats,
         "audit": _audit,
@@ -35,6 +35,7 @@ def main(config: DictConfig) -> None:
         "download": _download,
         "verify": _verify,
         "convert": _convert,
+        "import": _import,
     }
     *others, last = (f"dhns data {action}" for action in actions)
     if OmegaConf.is_missing(config, "action"):
@@ -132,6 +133,36 @@ def _convert(config: DictConfig) -> None:
     write_features(path, matching.modality, {"made_from": pack.name, "sha256": sha256(pack), "pooling": "mean"})
     show(two_columns(f"{path}, from {pack.name}", matching.rows()))
     print(f"use it by dataset.modalities.{config.modality}={path.name}")
+
+
+def _import(config: DictConfig) -> None:
+    from dhns.exchange.importing import ATTRIBUTES, IMAGES, TEXTS, Splitting, import_graph
+    from dhns.exchange.options import ReadingOptions
+
+    if config.input is None or config.out is None:
+        raise InputError("say what to import, and where to: dhns data import input=FILE_OR_FOLDER out=FOLDER")
+    made = import_graph(
+        config.input,
+        config.out,
+        config.format,
+        ReadingOptions(
+            **{key: config[key] for key in ("head", "relation", "tail", "header", "quotes", "language")},
+            attributes=frozenset(config.attributes),
+            categories=frozenset(config.categories),
+        ),
+        Splitting(config.valid_fraction, config.test_fraction, config.seed),
+    )
+    show(two_columns(f"{made.folder}, from {Path(config.input).name}", made.rows()))
+    for note in made.notes:
+        print(f"note: {note}")
+    data = f"dataset=tsv dataset.folder={made.folder}"
+    print(f"look at it by dhns data audit {data}")
+    if TEXTS in made.values:
+        print(f"its texts become features by dhns features {data} texts={made.folder / TEXTS} out={made.folder}")
+    if IMAGES in made.values:
+        print(f"and its images by dhns features {data} images={made.folder / IMAGES} out={made.folder}")
+    numbers = f" +dataset.modalities.numeric={ATTRIBUTES}" if ATTRIBUTES in made.values else ""
+    print(f"train by dhns train {data}{numbers}")
 
 
 def _source(config: DictConfig) -> Source:

@@ -15,11 +15,11 @@ from dhns.errors import InputError
 
 @app("features", first=data_first)
 def main(config: DictConfig) -> None:
-    """Turn a folder of images and a table of texts into feature files of a data set."""
+    """Turn a folder or a table of images and a table of texts into feature files of a data set."""
     from hydra.utils import instantiate
 
     from dhns.features.extraction import Extraction
-    from dhns.features.material import ImageFolder, TextTable
+    from dhns.features.material import ImageFolder, ImageTable, TextTable
     from dhns.interruption import stopped_by_signals
     from dhns.results.tables import show, two_columns
     from dhns.training.device import choose_device
@@ -33,7 +33,10 @@ def main(config: DictConfig) -> None:
     graph = instantiate(config.dataset, modalities=None)
     options = {key: config[key] for key in ("batch_size", "dtype", "when_unreadable", "force")}
     extraction = Extraction(**options, progress=config.progress and sys.stdout.isatty())
-    images = ImageFolder(Path(config.images).expanduser(), graph.entities) if config.images is not None else None
+    images = None
+    if config.images is not None:
+        path = Path(config.images).expanduser()
+        images = (ImageTable if path.is_file() else ImageFolder)(path, graph.entities)
     texts = TextTable(Path(config.texts).expanduser(), graph.entities) if config.texts is not None else None
     tasks = (("visual", images, config.image_encoder), ("textual", texts, config.text_encoder))
     for name, material, settings in tasks:

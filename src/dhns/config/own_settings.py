@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from dhns.config.values import check_value
 from dhns.errors import InputError
-from dhns.ranges import Count, InnerFraction, NotNegative, Seed
+from dhns.ranges import BelowOne, Count, InnerFraction, NotNegative, Seed
 
 BUDGETS = ("smoke", "short", "full")
 OWN: dict[str, Any] = {
@@ -73,6 +73,15 @@ OWN: dict[str, Any] = {
     "pack": Path | None,
     "links": Path | None,
     "modality": str | None,
+    "input": Path | None,
+    "format": str,
+    "header": Literal["auto"] | bool,
+    "quotes": Literal["auto"] | bool,
+    "attributes": Sequence[str],
+    "categories": Sequence[str],
+    "language": str | None,
+    "valid_fraction": BelowOne,
+    "test_fraction": BelowOne,
     # features
     "images": Path | None,
     "texts": Path | None,

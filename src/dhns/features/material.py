@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import torch
 from torch import Tensor
@@ -74,23 +75,7 @@ class TextTable(Material):
     """
 
     def __init__(self, path: Path, entities: Vocabulary) -> None:
-        header, *lines = read_lines(path)
-        columns = header.split("\t")
-        if "text" not in columns[1:]:
-            raise InputError(f"{path}, line 1: '{header}'; the header must be 'entity<TAB>text' or 'id<TAB>text'")
-        names, text = EntityNames(entities, by_id=columns[0] == "id"), columns.index("text")
-        items, unknown = [], []
-        for number, line in enumerate(lines, start=2):
-            fields = line.split("\t")
-            if len(fields) > len(columns):
-                raise InputError(f"{path}, line {number}: {len(fields)} columns, expected {len(columns)} as in line 1")
-            words = fields[text].strip() if len(fields) > text else ""
-            if (entity := names.find(fields[0], f"{path}, line {number}")) is None:
-                unknown.append(f"line {number} ({fields[0]})")
-            elif words:
-                items.append(Item(entity, words))
-        if not items:
-            raise InputError(f"{path}: no row has a text of an entity of the graph{_first(unknown)}")
+        items, unknown = _items_of_table(path, entities, "text")
         super().__init__(path, sorted(items, key=lambda item: -len(item.content)), unknown)
 
     def load(self, number: int) -> str:
@@ -135,6 +120,36 @@ class ImageFolder(Material):
         return sha256(item.content)
 
 
+class ImageTable(Material):
+    """A TSV file with a header; the first column names the entity, and the column ``image`` the file of its image.
+
+    Paths are relative to the folder of the table, and may be ``file://`` addresses. Those of the web are not fetched:
+    they are items that cannot be read.
+
+    Raises:
+        InputError: as for `TextTable`.
+    """
+
+    def __init__(self, path: Path, entities: Vocabulary) -> None:
+        items, unknown = _items_of_table(path, entities, "image")
+        placed = (Item(item.entity, item.content if _is_address(item.content) else _file(path, item)) for item in items)
+        super().__init__(path, sorted(placed, key=lambda item: (item.entity, str(item.content))), unknown)
+
+    def load(self, number: int) -> Any:
+        content = self.items[number].content
+        if isinstance(content, Path):
+            return read_image(content)
+        raise InputError(
+            f"{content}: an address, and none is fetched here; fetch the image and name its file in {self.source}, or "
+            "leave out all that are unreadable with when_unreadable=skip"
+        )
+
+    def digest(self, item: Item) -> str:
+        if isinstance(item.content, Path) and item.content.is_file():
+            return sha256(item.content)
+        return hashlib.sha256(str(item.content).encode()).hexdigest()
+
+
 class EntityNames:
     """Entities by key, label or id.
 
@@ -167,6 +182,38 @@ class EntityNames:
     def find_first(self, names: Iterable[str], place: str) -> int | None:
         """The entity of the first name that one has; see `find`."""
         return next((entity for name in names if (entity := self.find(name, place)) is not None), None)
+
+
+def _items_of_table(path: Path, entities: Vocabulary, column: str) -> tuple[list[Item], list[str]]:
+    """What stands in a column of a TSV file, by entity, and what names none; see `TextTable`."""
+    header, *lines = read_lines(path)
+    columns = header.split("\t")
+    if column not in columns[1:]:
+        raise InputError(f"{path}, line 1: '{header}'; the header must be 'entity<TAB>{column}' or 'id<TAB>{column}'")
+    names, place = EntityNames(entities, by_id=columns[0] == "id"), columns.index(column)
+    items, unknown = [], []
+    for number, line in enumerate(lines, start=2):
+        fields = line.split("\t")
+        if len(fields) > len(columns):
+            raise InputError(f"{path}, line {number}: {len(fields)} columns, expected {len(columns)} as in line 1")
+        words = fields[place].strip() if len(fields) > place else ""
+        if (entity := names.find(fields[0], f"{path}, line {number}")) is None:
+            unknown.append(f"line {number} ({fields[0]})")
+        elif words:
+            items.append(Item(entity, words))
+    if not items:
+        kind = "an image" if column == "image" else "a text"
+        raise InputError(f"{path}: no row has {kind} of an entity of the graph{_first(unknown)}")
+    return items, unknown
+
+
+def _is_address(text: str) -> bool:
+    return "://" in text and not text.startswith("file://")
+
+
+def _file(table: Path, item: Item) -> Path:
+    text = item.content
+    return table.parent / Path(unquote(urlsplit(text).path) if text.startswith("file://") else text).expanduser()
 
 
 def _first(unknown: Sequence[str]) -> str:

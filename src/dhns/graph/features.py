@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
+from dhns.graph.attributes import is_attribute_table, read_attributes
 from dhns.graph.feature_files import FeatureRows, read_rows
 from dhns.graph.fingerprint import key_fingerprint
 from dhns.graph.knowledge_graph import Modality, Vocabulary
@@ -27,6 +28,7 @@ def read_modalities(
     sources: Mapping[str, ModalitySource] | None,
     entities: Vocabulary,
     ids_fixed: bool = True,
+    train: Tensor | None = None,
 ) -> tuple[dict[str, Modality], list[str]]:
     """The modalities of a data set, and what to know of them, in sentences; those whose source is None are left out.
 
@@ -35,10 +37,13 @@ def read_modalities(
         sources: modality name to a file or to keyword arguments of :func:`read_modality`.
         entities: of the graph.
         ids_fixed: a file fixes their ids; else these follow the sorted names, and features by place with them.
+        train: ``(n, 3)`` triples on whose entities the numbers of a table are standardised; on all entities if not
+            given. See :func:`dhns.graph.attributes.read_attributes`.
 
     Raises:
-        InputError: as :func:`read_modality`; a source has no ``path`` or an unknown key; a ``.json`` file beside the
-            features, as ``dhns features`` writes it, says that they are of other entities.
+        InputError: as :func:`read_modality` and :func:`dhns.graph.attributes.read_attributes`; a source has no ``path``
+            or an unknown key; a ``.json`` file beside the features, as ``dhns features`` writes it, says that they are
+            of other entities.
     """
     modalities: dict[str, Modality] = {}
     notes: list[str] = []
@@ -48,7 +53,8 @@ def read_modalities(
             continue
         path, options = _path_and_options(name, source)
         path = folder / path
-        rows = _read(path, **options)
+        rows, read = _read_source(path, entities, train, **options)
+        notes += read
         described = rows.keys is None and path.suffix == ".safetensors" and _described(path, entities)
         modalities[name] = _match(path, rows, len(entities), entities.ids, **options)
         if rows.keys is not None:
@@ -93,11 +99,26 @@ def read_modality(
     return _match(Path(path), _read(Path(path), missing), num_entities, ids or {}, missing)
 
 
+def _read_source(
+    path: Path, entities: Vocabulary, train: Tensor | None, missing: Missing = "index"
+) -> tuple[FeatureRows, list[str]]:
+    """Rows of tensors, or of a table of numbers and categories, and what to know of these, in sentences."""
+    if not is_attribute_table(path):
+        return _read(path, missing), []
+    _require_choice(path, missing)
+    used = range(len(entities)) if train is None else train[:, [0, 2]].flatten().bincount().nonzero().flatten().tolist()
+    return read_attributes(path, {entities.keys[entity] for entity in used})
+
+
 def _read(path: Path, missing: Missing = "index") -> FeatureRows:
+    _require_choice(path, missing)
+    return read_rows(path)
+
+
+def _require_choice(path: Path, missing: Missing) -> None:
     # a setting that is wrong is told before a file that may be large is read
     if missing not in get_args(Missing):
         raise InputError(f"{path}: missing is '{missing}'; expected index, zero_rows or none")
-    return read_rows(path)
 
 
 def _match(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
+from dhns.graph.libraries import Edges, to_factory, to_frame
 from dhns.graph.modality_names import require_modality_names
 
 SPLITS = ("train", "valid", "test")
@@ -213,6 +214,33 @@ class KnowledgeGraph:
     def triples(self, *names: str) -> Tensor:
         """The ``(n, 3)`` triples of several splits, in the order given."""
         return torch.cat([self.split(name) for name in names])
+
+    def to_pandas(self, *splits: str) -> Any:
+        """A data frame of pandas with the keys of head, relation and tail, and the split; of all where none is named.
+
+        Raises:
+            InputError: pandas is not installed, or there is no such split.
+        """
+        return to_frame({name: self.split(name) for name in splits or SPLITS}, self.entities.keys, self.relations.keys)
+
+    def to_pykeen(self, split: str = "train") -> Any:
+        """A ``TriplesFactory`` of PyKEEN with the triples of a split, and the ids of this graph.
+
+        Raises:
+            InputError: PyKEEN is not installed, or there is no such split.
+        """
+        return to_factory(self.split(split), self.entities.ids, self.relations.ids)
+
+    def to_pyg(self, split: str = "train") -> Edges:
+        """The triples of a split as layers of PyTorch Geometric take them, which need not be installed.
+
+        ``torch_geometric.data.Data(num_nodes=graph.num_entities, **graph.to_pyg()._asdict())`` is its graph.
+
+        Raises:
+            InputError: there is no such split.
+        """
+        triples = self.split(split)
+        return Edges(triples[:, [0, 2]].t().contiguous(), triples[:, 1].clone())
 
     def require_features(self, names: Iterable[str] | None = None) -> None:
         """Check that the features of these modalities, of all if null, are there if the settings name them.

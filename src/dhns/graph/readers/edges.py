@@ -63,6 +63,6 @@ def read_edge_list(
     if len(triples) < len(rows):
         notes.append(f"{len(rows) - len(triples)} duplicate rows of {path.name} dropped")
     notes.append(f"split by seed {seed} into {len(train)} train, {len(valid)} valid and {len(test)} test triples")
-    features, feature_notes = read_modalities(path.parent, modalities, entities, ids_fixed=False)
+    features, feature_notes = read_modalities(path.parent, modalities, entities, ids_fixed=False, train=train)
     notes += spelling_notes(entities, relations, advice=NORMALIZE) + feature_notes
     return KnowledgeGraph(name, entities, relations, train, valid, test, features, notes=tuple(notes))

@@ -59,7 +59,7 @@ def read_openke(
     )
     if len(train) == 0:
         raise InputError(f"{folder / 'train2id.txt'}: no training triples")
-    features, feature_notes = read_modalities(folder, modalities, entities)
+    features, feature_notes = read_modalities(folder, modalities, entities, train=train)
     alike = spelling_notes(entities, relations, advice="give them one id to make them one")
     notes = (*entity_notes, *relation_notes, *alike, *feature_notes)
     return KnowledgeGraph(name, entities, relations, train, valid, test, features, notes=notes)

@@ -53,7 +53,7 @@ def read_tsv(
     relations, relation_notes, _ = read_vocabulary(folder, "relation", relation_names, normalize)
     ids = {split: file.to_ids(entities, relations) for split, file in zip(paths, files, strict=True)}
     train, valid, test = (ids.get(split, torch.empty(0, 3, dtype=torch.int64)) for split in SPLITS)
-    features, feature_notes = read_modalities(folder, modalities, entities, ids_fixed)
+    features, feature_notes = read_modalities(folder, modalities, entities, ids_fixed, train)
     alike = spelling_notes(entities, relations, advice=NORMALIZE)
     notes += [*triple_notes, *entity_notes, *relation_notes, *alike, *feature_notes]
     return KnowledgeGraph(name, entities, relations, train, valid, test, features, notes=tuple(notes))

@@ -1,0 +1,1 @@
+"""Graphs from the files of other programs, and vectors for them."""

@@ -1,0 +1,108 @@
+"""Parquet and Arrow files, read batch by batch by pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dhns.errors import InputError
+from dhns.exchange.columns import required_places
+from dhns.exchange.extra import needed
+from dhns.exchange.gathering import Gathering
+from dhns.exchange.options import ReadingOptions
+from dhns.graph.readers.columns import STANDARD
+
+FORMATS = ("parquet", "pq", "arrow", "feather", "ipc")
+_ROWS = 1 << 16  # of a batch
+
+
+def read_columnar(path: Path, kind: str, gathering: Gathering, options: ReadingOptions) -> None:
+    """Add the triples of a table with columns of text or integers; tails of ``options.literals`` are values.
+
+    Args:
+        path: of the file.
+        kind: of `FORMATS`; all but the first two are Arrow's, as files or streams.
+        gathering: takes them.
+        options: for tables.
+
+    Raises:
+        InputError: pyarrow is not installed, the file is damaged, a column is of another type, or a name is missing.
+    """
+    arrow = needed("pyarrow", f"reading .{kind}")
+    if not path.is_file():
+        raise InputError(f"{path}: {'a folder, a file is expected' if path.is_dir() else 'no such file'}")
+    row = 1
+    try:
+        with _batches(arrow, path, kind, options) as (names, batches):
+            for batch in batches:
+                _add(path, arrow, names, batch, row, gathering, options)
+                row += batch.num_rows
+    except (arrow.ArrowException, OSError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"{path}: cannot be read as {'Parquet' if kind[0] == 'p' else 'Arrow'}: {reason}") from None
+
+
+@contextmanager
+def _batches(arrow: Any, path: Path, kind: str, options: ReadingOptions) -> Iterator[tuple[list[str], Iterator[Any]]]:
+    """Names of the columns of head, relation and tail, and batches that have them."""
+    if kind in ("parquet", "pq"):
+        with needed("pyarrow.parquet", f"reading .{kind}").ParquetFile(path) as file:
+            names = _names(path, file.schema_arrow.names, options)
+            yield names, file.iter_batches(batch_size=_ROWS, columns=names)
+        return
+    ipc = needed("pyarrow.ipc", f"reading .{kind}")
+    with arrow.memory_map(str(path)) as content:
+        try:
+            file = ipc.open_file(content)
+            batches = (file.get_batch(number) for number in range(file.num_record_batches))
+        except arrow.ArrowInvalid:
+            content.seek(0)
+            file = ipc.open_stream(content)
+            batches = iter(file)
+        yield _names(path, file.schema.names, options), batches
+
+
+def _names(path: Path, columns: list[str], options: ReadingOptions) -> list[str]:
+    return [columns[place] for place in required_places(str(path), columns, options)]
+
+
+def _add(
+    path: Path,
+    arrow: Any,
+    names: list[str],
+    batch: Any,
+    first_row: int,
+    gathering: Gathering,
+    options: ReadingOptions,
+) -> None:
+    texts, places = [], np.empty((batch.num_rows, len(STANDARD)), dtype=np.int64)
+    for column, (part, name) in enumerate(zip(STANDARD, names, strict=True)):
+        values = batch.column(name)
+        kind = values.type.value_type if arrow.types.is_dictionary(values.type) else values.type
+        measured = part == "tail" and options.literals and arrow.types.is_floating(kind)
+        if not (_is_text(arrow, kind) or arrow.types.is_integer(kind) or measured):
+            raise InputError(f"{path}: column '{name}' is of type {kind}; expected text or integers for the {part}")
+        if values.null_count:
+            row = first_row + int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
+            raise InputError(f"{path}, row {row}: column '{name}' is null; expected the name of the {part}")
+        coded = values if arrow.types.is_dictionary(values.type) else values.dictionary_encode()
+        places[:, column] = coded.indices.to_numpy(zero_copy_only=False)
+        texts.append([str(value) for value in coded.dictionary.to_pylist()])
+        if empty := [place for place, text in enumerate(texts[-1]) if not text.strip()]:
+            found = np.flatnonzero(np.isin(places[:, column], empty))
+            if len(found):
+                raise InputError(f"{path}, row {first_row + int(found[0])}: column '{name}' is empty; expected a name")
+    heads, relations, tails = texts
+    apart = np.isin(places[:, 1], [place for place, text in enumerate(relations) if text in options.literals])
+    for head, relation, tail in places[apart].tolist():
+        gathering.value_of_table(heads[head], relations[relation], tails[tail], options.categories)
+    gathering.triples(heads, relations, tails, places[~apart])
+
+
+def _is_text(arrow: Any, kind: Any) -> bool:
+    types = arrow.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))

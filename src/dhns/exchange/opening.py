@@ -1,0 +1,50 @@
+"""Files as streams of bytes or text, packed or not, and what is said of those that cannot be read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from dhns.errors import InputError
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The content of a file, unpacked if its name ends in ``.gz``.
+
+    Raises:
+        InputError: there is no such file, or it cannot be read.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: {'a folder, a file is expected' if path.is_dir() else 'no such file'}")
+    try:
+        file = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115  # closed below
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    with file:
+        yield cast(BinaryIO, file)
+
+
+@contextmanager
+def opened_text(path: Path) -> Iterator[io.TextIOWrapper]:
+    """Its text, line ends as they are."""
+    with opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        yield text
+
+
+@contextmanager
+def unpacking(path: Path) -> Iterator[None]:
+    """Say in one line what is wrong with a packed file.
+
+    Raises:
+        InputError: it is damaged, cut short, or not packed by gzip.
+    """
+    try:
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: its name says gzip, but it cannot be unpacked ({error}); pack it again") from None
