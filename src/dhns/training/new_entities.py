@@ -113,10 +113,7 @@ def guessed(graph: KnowledgeGraph, structure: Tensor, seen: Tensor) -> Tensor:
     known = len(structure)
     seen = seen.to(structure.device)
     mean = structure[seen].mean(0)
-    columns = [
-        torch.cat([modality.features.float() * modality.present[:, None], modality.present[:, None].float()], dim=1)
-        for modality in graph.modalities.values()
-    ]
+    columns = [_columns(modality, seen.cpu()) for modality in graph.modalities.values()]
     if not columns:
         return mean.expand(graph.num_entities - known, -1)
     rows = torch.cat(columns, dim=1).to(structure.device, torch.float64)
@@ -131,6 +128,15 @@ def guessed(graph: KnowledgeGraph, structure: Tensor, seen: Tensor) -> Tensor:
     map_ = vectors @ (projected / (values + penalty)[:, None])
     guess: Tensor = mean + ((rows[known:] - centre) @ map_).to(structure.dtype)
     return guess
+
+
+def _columns(modality: Modality, seen: Tensor) -> Tensor:
+    """``(E + M, V + 1)`` features, the mean of those of seen entities where there are none, and whether there are."""
+    present = modality.present[:, None].float()
+    rows = modality.features.float() * present
+    counted = modality.present[: len(seen)] & seen
+    mean = rows[: len(seen)][counted].sum(0) / counted.sum().clamp(min=1)
+    return torch.cat([rows + (1 - present) * mean, present], dim=1)
 
 
 def _cross_validation(values: Tensor, projected: Tensor, targets: Tensor, penalty: float) -> float:
