@@ -16,6 +16,7 @@ COMMANDS = {
     "blend": "let several trained models answer together, weights chosen on validation",
     "reproduce": "run what a table of the paper lacks, and render it",
     "compare": "stored results side by side: intervals, differences, slices",
+    "report": "one HTML file about a run, or about several",
     "curves": "what missing modalities cost, from stored results: tables and figures",
     "data": "look at, fetch and check a data set: dhns data stats | audit | download | verify | convert",
     "features": "turn a folder of images and a table of texts into features",

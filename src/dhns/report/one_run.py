@@ -1,0 +1,307 @@
+"""What the report of one run says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dhns.config.starting_points import BLEND, to_use
+from dhns.errors import InputError
+from dhns.report.charts import LineChart, Series, line_chart
+from dhns.report.curves import NONE as NO_CURVES
+from dhns.report.curves import NONE_OF_BLEND, Curves, best_epoch, read_curves
+from dhns.report.examples import Card, Drawn, cards, drawn_map
+from dhns.report.hardness import Hardness, hardness
+from dhns.report.material import NONE as NO_MATERIAL
+from dhns.report.material import data_address, descriptions
+from dhns.report.pieces import (
+    FIRST_SLICES,
+    NO_RANKS,
+    TOO_FEW,
+    Sliced,
+    cost_rows,
+    interval_text,
+    plain_value,
+    shown_notes,
+    sliced,
+)
+from dhns.report.tables import PageTable, of_console, of_rows
+from dhns.report.trained import entity_map, examples, score_quantiles
+from dhns.results import titles
+from dhns.results.comparison import Comparison, compare
+from dhns.results.provenance import version_facts
+from dhns.results.schema import METRICS
+from dhns.results.systems import data_sets
+from dhns.results.tables import percent, run_table
+from dhns.training.blend import Blend
+from dhns.training.module import LinkPredictionModule
+
+NO_CHECKPOINT = (
+    "no checkpoint lies beside this result; the same command with force=true trains again and keeps one, or copy the "
+    "folder checkpoints/ of the run here"
+)
+EXAMPLES = 4
+"""Queries answered right, and as many answered wrong."""
+KINDS = 5
+"""Of entities that have a colour on the map."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number that stands for the run."""
+
+    label: str
+    value: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What needs the model; ``lacking`` says in a sentence why parts of it are not there."""
+
+    right: tuple[Card, ...] = ()
+    wrong: tuple[Card, ...] = ()
+    map: Drawn | None = None
+    hardness: Hardness | None = None
+    lacking: str = ""
+    no_map: str = ""
+    no_material: str = ""
+
+
+@dataclass(frozen=True)
+class OneRun:
+    """A run, or a blend of some."""
+
+    name: str
+    hash: str
+    dataset: str
+    split: str
+    facts: tuple[tuple[str, str], ...]
+    tiles: tuple[Tile, ...]
+    metrics: PageTable
+    slices: tuple[Sliced, ...]
+    no_slices: str
+    charts: tuple[LineChart, ...]
+    no_charts: str
+    trained: Trained
+    hardness_figure: str | None
+    cost: PageTable
+    main_settings: PageTable
+    settings: PageTable
+    prints: PageTable
+    notes: tuple[str, ...]
+
+
+def one_run(
+    folder: Path,
+    result: dict[str, Any],
+    split: str,
+    load: LinkPredictionModule | Blend | InputError,
+    data: Path | None = None,
+    images: Path | None = None,
+    texts: Path | None = None,
+) -> OneRun:
+    """All sections of a report.
+
+    Args:
+        folder: of the run.
+        result: its content, see `dhns.results.store.read_result`.
+        split: whose metrics are shown.
+        load: the model, or why there is none.
+        data: folder of published data sets, for the names of relations of older results.
+        images: see `descriptions`.
+        texts: likewise.
+
+    Raises:
+        InputError: images or texts are not what they should be.
+    """
+    (of_data,) = data_sets([(folder / "result.json", result)], split)
+    found = {by: compare(of_data, by=by, data_sets=data) for by in ("side", "popularity", "relation")}
+    curves, is_blend = read_curves(folder), (folder / BLEND).is_file() or "members" in result["config"]
+    charts = tuple(_charts(curves, result))
+    trained = _trained(load, result, split, images, texts)
+    figure = folder / "hardness.png"
+    metrics = run_table(result, split)
+    return OneRun(
+        name=titles.name(result),
+        hash=result["config_hash"],
+        dataset=result["dataset"],
+        split=split,
+        facts=tuple(_facts(result)),
+        tiles=tuple(_tiles(result, split, found["side"])),
+        metrics=of_console(metrics, f"{split} split, filtered, realistic ranks, %"),
+        slices=tuple(_slices(found)),
+        no_slices=_why_no_intervals(found["side"]),
+        charts=charts,
+        no_charts="" if charts else NONE_OF_BLEND if is_blend else NO_CURVES,
+        trained=trained,
+        hardness_figure=_figure(figure) if trained.hardness and not trained.hardness.boxes else None,
+        cost=of_rows("What the run took", ["", "this run"], cost_rows(result)),
+        main_settings=of_rows(
+            "The choices that make the system", ["", "choice"], _main_settings(result), numeric=False
+        ),
+        settings=of_rows(
+            "All settings that change numbers",
+            ["setting", "value"],
+            [(key, plain_value(value)) for key, value in sorted(titles.settings(result["config"]).items())],
+            numeric=False,
+        ),
+        prints=of_rows(
+            "Fingerprints", ["part", "SHA-256"], list((result.get("fingerprints") or {}).items()), numeric=False
+        ),
+        notes=(
+            *shown_notes([result]),
+            f"versions: {version_facts([result | {'versions': result.get('versions') or {}}])}",
+        ),
+    )
+
+
+def why_no_checkpoint(folder: Path, error: InputError) -> InputError:
+    """The same in words for a page, where the folder of a result simply holds no checkpoint."""
+    there = to_use(folder) is not None or (folder / BLEND).is_file()
+    return error if there else InputError(NO_CHECKPOINT)
+
+
+def _facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    facts = [("data set", result["dataset"]), ("protocol", result["protocol"]["name"]), ("seed", str(result["seed"]))]
+    if negatives := titles.sampler(result):
+        facts.append(("negatives", negatives))
+    if weights := result.get("weights"):
+        facts.append(("weights", " ".join(f"{weight:.2f}" for weight in weights)))
+    if (result["config"].get("budget") or "full") != "full":
+        facts.append(("budget", str(result["config"]["budget"])))
+    return facts
+
+
+def _tiles(result: Mapping[str, Any], split: str, comparison: Comparison) -> list[Tile]:
+    metrics, baseline = result["metrics"][split], (result.get("baseline") or {}).get(split) or {}
+    names = {"mrr": "MRR", "hits@1": "Hits@1", "hits@3": "Hits@3", "hits@10": "Hits@10"}
+    tiles = []
+    for metric in METRICS:
+        notes = []
+        if metric == "mrr" and comparison.slices and (text := interval_text(*_bounds(comparison))):
+            notes.append(f"95 %: {text}")
+        if metric in baseline:
+            notes.append(f"relation frequency: {percent(baseline[metric])}")
+        tiles.append(Tile(names[metric], percent(metrics[metric]), tuple(notes)))
+    return tiles
+
+
+def _bounds(comparison: Comparison) -> tuple[float | None, float | None]:
+    estimate = comparison.slices[0].estimates[0]
+    return estimate.low, estimate.high
+
+
+def _why_no_intervals(comparison: Comparison) -> str:
+    if not comparison.slices:
+        return NO_RANKS
+    return TOO_FEW if comparison.slices[0].estimates[0].low is None else ""
+
+
+def _slices(found: Mapping[str, Comparison]) -> list[Sliced]:
+    parts = [
+        sliced("By side", "side", "Which end of the triple was asked for.", found["side"]),
+        sliced(
+            "By popularity of the answer",
+            "training triples",
+            "Training triples that hold the answer, in deciles of the queries: rare answers first.",
+            found["popularity"],
+        ),
+        sliced("By relation", "relation", "Those of most queries first.", found["relation"], most=FIRST_SLICES),
+    ]
+    return [part for part in parts if part is not None]
+
+
+def _charts(curves: Curves, result: Mapping[str, Any]) -> list[LineChart]:
+    best = best_epoch(curves, result)
+    mark = (best, f"ranked: epoch {best}") if best is not None else None
+
+    def series(names: Mapping[str, str], scale: float = 1) -> list[Series]:
+        there = [(label, curves[name]) for name, label in names.items() if curves.get(name)]
+        return [
+            Series(label, [(epoch, scale * value) for epoch, value in points], number)
+            for number, (label, points) in enumerate(there, start=1)
+        ]
+
+    losses = {"train/loss_kgc": "sampled", "train/loss_generated": "generated", "train/loss_own_entity": "own entity"}
+    whole = {"train/loss": "all"} if len([name for name in losses if name in curves]) > 1 else {}
+    hits = {"valid/hits@10": "Hits@10", "valid/hits@3": "Hits@3", "valid/hits@1": "Hits@1"}
+    rates = {"lr/model": "model", "lr/generator": "generator", "lr/sampler": "sampler"}
+    charts = [
+        line_chart("Loss of the model", series(whole | losses), from_zero=True),
+        line_chart("Loss of the generator", series({"train/loss_diffusion": "generator"}), from_zero=True),
+        line_chart("Loss of the sampler", series({"train/loss_sampler": "sampler"})),
+        line_chart("Validation MRR, %", series({"valid/mrr": "MRR"}, 100), mark=mark),
+        line_chart("Validation Hits@k, %", series(hits, 100), mark=mark),
+        line_chart("Learning rates", series(rates), from_zero=True),
+    ]
+    return [chart for chart in charts if chart is not None]
+
+
+def _trained(
+    load: LinkPredictionModule | Blend | InputError,
+    result: Mapping[str, Any],
+    split: str,
+    images: Path | None,
+    texts: Path | None,
+) -> Trained:
+    if isinstance(load, InputError):
+        return Trained(hardness=hardness(result, None), lacking=f"{load}.".replace("..", "."))
+    graph = load.graph
+    described = descriptions(graph, images, texts)
+    right, wrong = (cards(found, graph, described) for found in examples(load, split, EXAMPLES))
+    no_material = "" if described.images or described.texts else NO_MATERIAL
+    if described.unreadable:
+        no_material = f"Images that could not be read: {', '.join(dict.fromkeys(described.unreadable))}."
+    if isinstance(load, Blend):
+        no_map = "A blend has no embeddings of its own; the reports of its members' runs have a map each."
+        return Trained(right, wrong, None, None, "", no_map, no_material)
+    found = entity_map(load, KINDS)
+    quantiles = score_quantiles(load) if load.generator is not None else None
+    return Trained(
+        right,
+        wrong,
+        drawn_map(found, graph) if found else None,
+        hardness(result, quantiles),
+        "",
+        "" if found else "Embeddings are not finite: training has diverged. A lower learning rate may mend that.",
+        no_material,
+    )
+
+
+def _main_settings(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The object of each group and what it takes, but for objects within."""
+    config = result["config"]
+    if "members" in config:
+        members = [f"{each['system']} #{each['config_hash']}" for each in config["members"]]
+        return [("members", ", ".join(members)), ("weights", plain_value(config.get("weights")))]
+    rows = []
+    for group in ("scorer", "encoder", "negatives", "loss", "regularizer", "generator", "optimization"):
+        node = config.get(group) or {}
+        if group == "generator" and node:
+            told = {"levels": [level.get("time") for level in node.get("levels") or ()], "weight": node.get("weight")}
+            node = {"_target_": str(node.get("name", "")), **told}
+        if group == "optimization" and node:
+            node = node.get("optimizer") or {}
+        if node:
+            values = [
+                f"{key} {plain_value(value)}"
+                for key, value in node.items()
+                if not key.startswith("_") and value is not None and not isinstance(value, Mapping)
+            ]
+            rows.append((group, " · ".join([str(node.get("_target_", "")).rpartition(".")[2], *values])))
+    plain = titles.settings(config)
+    for name, key in (
+        ("epochs at most", "trainer.max_epochs"),
+        ("batch size", "data.batch_size"),
+        ("precision", "trainer.precision"),
+    ):
+        if plain.get(key) is not None:
+            rows.append((name, plain_value(plain[key])))
+    return rows
+
+
+def _figure(path: Path) -> str | None:
+    return data_address(path.read_bytes()) if path.is_file() else None
