@@ -28,7 +28,7 @@ FLOORS = (
     ("data", "models", "tracking"),
     ("generators", "losses", "negatives", "sources", "features"),
     ("training", "testing"),
-    ("experiments", "report"),
+    ("experiments", "reporting"),
     ("api",),
     ("commands",),
     ("cli",),

@@ -22,7 +22,7 @@ from dhns.experiments.blending import blend_runs
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
 from dhns.graph.load import load_graph as _load_graph
-from dhns.report.document import write_report
+from dhns.reporting.document import write_report
 from dhns.resources import own_conf
 from dhns.training.blend import Blend, load_ranker
 from dhns.training.check import check_settings

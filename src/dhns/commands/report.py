@@ -16,7 +16,7 @@ def main(config: DictConfig) -> None:
     """Write one HTML file about a run, or about several."""
     if (config.run is None) == (not config.runs):
         raise InputError("give run=RUN for a report of one run, or runs=FOLDER or runs=[RUN,RUN] to compare several")
-    from dhns.report.document import only_run, require_page, write_report
+    from dhns.reporting.document import only_run, require_page, write_report
     from dhns.training.blend import load_ranker
     from dhns.training.device import choose_device
 

@@ -11,11 +11,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from dhns import __version__
 from dhns.errors import InputError
 from dhns.files import write_text
-from dhns.report.one_run import one_run, why_no_checkpoint
-from dhns.report.several import several_runs
+from dhns.reporting.model_parts import Model, why_no_model
+from dhns.reporting.one_run import one_run
+from dhns.reporting.several import several_runs
 from dhns.results.store import find_results
-from dhns.training.blend import Blend
-from dhns.training.module import LinkPredictionModule
 
 TEMPLATES = Path(__file__).with_name("templates")
 SUFFIXES = (".html", ".htm")
@@ -24,7 +23,7 @@ SUFFIXES = (".html", ".htm")
 def write_report(
     runs: Path | Sequence[Path],
     out: Path,
-    load: Callable[[Path], LinkPredictionModule | Blend],
+    load: Callable[[Path], Model],
     *,
     against: str | None = None,
     data: Path | None = None,
@@ -57,11 +56,11 @@ def write_report(
         return len(found)
     ((path, result),) = found
     folder = path.parent
-    model: LinkPredictionModule | Blend | InputError
+    model: Model | InputError
     try:
         model = load(folder)
     except InputError as error:
-        model = why_no_checkpoint(folder, error)
+        model = why_no_model(folder, error)
     write_text(out, _rendered("one.html.jinja", one_run(folder, result, split, model, data, images, texts)))
     return 1
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dhns.report.charts import LineChart, Series, Strip, line_chart, strip, strips_axis
-from dhns.report.curves import Curves, read_curves
-from dhns.report.hardness import level_label, levels_of
-from dhns.report.pieces import (
+from dhns.reporting.charts import LineChart, Series, Strip, line_chart, strip, strips_axis
+from dhns.reporting.curves import Curves, read_curves
+from dhns.reporting.hardness import level_label, levels_of
+from dhns.reporting.pieces import (
     FIRST_SLICES,
     NO_RANKS,
     TOO_FEW,
@@ -23,7 +23,7 @@ from dhns.report.pieces import (
     shown_notes,
     sliced,
 )
-from dhns.report.tables import PageTable, of_console, of_rows
+from dhns.reporting.tables import PageTable, of_console, of_rows
 from dhns.results import titles
 from dhns.results.comparison import Comparison, compare, notes
 from dhns.results.comparison_tables import comparison_table

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dhns.config.starting_points import BLEND, to_use
+from dhns.config.starting_points import BLEND
 from dhns.errors import InputError
-from dhns.report.charts import LineChart, Series, line_chart
-from dhns.report.curves import NONE as NO_CURVES
-from dhns.report.curves import NONE_OF_BLEND, Curves, best_epoch, read_curves
-from dhns.report.examples import Card, Drawn, cards, drawn_map
-from dhns.report.hardness import Hardness, hardness
-from dhns.report.material import NONE as NO_MATERIAL
-from dhns.report.material import data_address, descriptions
-from dhns.report.pieces import (
+from dhns.reporting.charts import LineChart, Series, line_chart
+from dhns.reporting.curves import NONE as NO_CURVES
+from dhns.reporting.curves import NONE_OF_BLEND, Curves, best_epoch, read_curves
+from dhns.reporting.material import data_address
+from dhns.reporting.model_parts import Model, ModelParts, model_parts
+from dhns.reporting.pieces import (
     FIRST_SLICES,
     NO_RANKS,
     TOO_FEW,
@@ -27,25 +25,13 @@ from dhns.report.pieces import (
     shown_notes,
     sliced,
 )
-from dhns.report.tables import PageTable, of_console, of_rows
-from dhns.report.trained import entity_map, examples, score_quantiles
+from dhns.reporting.tables import PageTable, of_console, of_rows
 from dhns.results import titles
 from dhns.results.comparison import Comparison, compare
 from dhns.results.provenance import version_facts
 from dhns.results.schema import METRICS
 from dhns.results.systems import data_sets
 from dhns.results.tables import percent, run_table
-from dhns.training.blend import Blend
-from dhns.training.module import LinkPredictionModule
-
-NO_CHECKPOINT = (
-    "no checkpoint lies beside this result; the same command with force=true trains again and keeps one, or copy the "
-    "folder checkpoints/ of the run here"
-)
-EXAMPLES = 4
-"""Queries answered right, and as many answered wrong."""
-KINDS = 5
-"""Of entities that have a colour on the map."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +41,6 @@ class Tile:
     label: str
     value: str
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What needs the model; ``lacking`` says in a sentence why parts of it are not there."""
-
-    right: tuple[Card, ...] = ()
-    wrong: tuple[Card, ...] = ()
-    map: Drawn | None = None
-    hardness: Hardness | None = None
-    lacking: str = ""
-    no_map: str = ""
-    no_material: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +58,7 @@ class OneRun:
     no_slices: str
     charts: tuple[LineChart, ...]
     no_charts: str
-    trained: Trained
+    model: ModelParts
     hardness_figure: str | None
     cost: PageTable
     main_settings: PageTable
@@ -98,7 +71,7 @@ def one_run(
     folder: Path,
     result: dict[str, Any],
     split: str,
-    load: LinkPredictionModule | Blend | InputError,
+    model: Model | InputError,
     data: Path | None = None,
     images: Path | None = None,
     texts: Path | None = None,
@@ -109,7 +82,7 @@ def one_run(
         folder: of the run.
         result: its content, see `dhns.results.store.read_result`.
         split: whose metrics are shown.
-        load: the model, or why there is none.
+        model: of the run, or why there is none.
         data: folder of published data sets, for the names of relations of older results.
         images: see `descriptions`.
         texts: likewise.
@@ -121,7 +94,7 @@ def one_run(
     found = {by: compare(of_data, by=by, data_sets=data) for by in ("side", "popularity", "relation")}
     curves, is_blend = read_curves(folder), (folder / BLEND).is_file() or "members" in result["config"]
     charts = tuple(_charts(curves, result))
-    trained = _trained(load, result, split, images, texts)
+    parts = model_parts(model, result, split, images, texts)
     figure = folder / "hardness.png"
     metrics = run_table(result, split)
     return OneRun(
@@ -136,8 +109,8 @@ def one_run(
         no_slices=_why_no_intervals(found["side"]),
         charts=charts,
         no_charts="" if charts else NONE_OF_BLEND if is_blend else NO_CURVES,
-        trained=trained,
-        hardness_figure=_figure(figure) if trained.hardness and not trained.hardness.boxes else None,
+        model=parts,
+        hardness_figure=_figure(figure) if parts.hardness and not parts.hardness.boxes else None,
         cost=of_rows("What the run took", ["", "this run"], cost_rows(result)),
         main_settings=of_rows(
             "The choices that make the system", ["", "choice"], _main_settings(result), numeric=False
@@ -156,12 +129,6 @@ def one_run(
             f"versions: {version_facts([result | {'versions': result.get('versions') or {}}])}",
         ),
     )
-
-
-def why_no_checkpoint(folder: Path, error: InputError) -> InputError:
-    """The same in words for a page, where the folder of a result simply holds no checkpoint."""
-    there = to_use(folder) is not None or (folder / BLEND).is_file()
-    return error if there else InputError(NO_CHECKPOINT)
 
 
 def _facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -238,37 +205,6 @@ def _charts(curves: Curves, result: Mapping[str, Any]) -> list[LineChart]:
         line_chart("Learning rates", series(rates), from_zero=True),
     ]
     return [chart for chart in charts if chart is not None]
-
-
-def _trained(
-    load: LinkPredictionModule | Blend | InputError,
-    result: Mapping[str, Any],
-    split: str,
-    images: Path | None,
-    texts: Path | None,
-) -> Trained:
-    if isinstance(load, InputError):
-        return Trained(hardness=hardness(result, None), lacking=f"{load}.".replace("..", "."))
-    graph = load.graph
-    described = descriptions(graph, images, texts)
-    right, wrong = (cards(found, graph, described) for found in examples(load, split, EXAMPLES))
-    no_material = "" if described.images or described.texts else NO_MATERIAL
-    if described.unreadable:
-        no_material = f"Images that could not be read: {', '.join(dict.fromkeys(described.unreadable))}."
-    if isinstance(load, Blend):
-        no_map = "A blend has no embeddings of its own; the reports of its members' runs have a map each."
-        return Trained(right, wrong, None, None, "", no_map, no_material)
-    found = entity_map(load, KINDS)
-    quantiles = score_quantiles(load) if load.generator is not None else None
-    return Trained(
-        right,
-        wrong,
-        drawn_map(found, graph) if found else None,
-        hardness(result, quantiles),
-        "",
-        "" if found else "Embeddings are not finite: training has diverged. A lower learning rate may mend that.",
-        no_material,
-    )
 
 
 def _main_settings(result: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dhns.report.charts import COLOURS, Strip, strip, strips_axis
+from dhns.reporting.charts import COLOURS, Strip, strip, strips_axis
 from dhns.results.comparison import Comparison
 from dhns.results.estimates import Slice
 from dhns.results.ranks import FILE_NAME as RANKS

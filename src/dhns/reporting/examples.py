@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dhns.graph.knowledge_graph import KnowledgeGraph
-from dhns.report.material import Descriptions
-from dhns.report.trained import EntityMap, Example
+from dhns.reporting.material import Descriptions
+from dhns.reporting.trained import EntityMap, Example
 
 NAMED = 8
 """Entities whose names stand on the map, of the most linked ones."""

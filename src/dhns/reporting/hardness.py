@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dhns.report.charts import Strip, strip, strips_axis
-from dhns.report.tables import PageTable, of_rows
+from dhns.reporting.charts import Strip, strip, strips_axis
+from dhns.reporting.tables import PageTable, of_rows
 from dhns.training.diagnostics import DEAD_SHARE
 
 
@@ -48,7 +48,7 @@ def hardness(result: Mapping[str, Any], quantiles: Mapping[str, np.ndarray] | No
 
     Args:
         result: of the run.
-        quantiles: as `dhns.report.trained.score_quantiles` gives them, if there is a checkpoint.
+        quantiles: as `dhns.reporting.trained.score_quantiles` gives them, if there is a checkpoint.
     """
     generated = result.get("generated") or {}
     means, diagnostics = generated.get("mean_scores") or {}, generated.get("diagnostics") or {}

@@ -1,6 +1,7 @@
 """Pages as a reader without a browser sees them."""
 
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 VOID = frozenset({"meta", "img", "br", "hr", "link", "input"})
@@ -22,7 +23,7 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.source = source
         self.elements, self.headings, self.tables, self.sections = [], [], [], []
-        self._open, self._texts = [], []
+        self._open, self._texts, self._within = [], [], []
         self.feed(source)
         self.close()
         assert not self._open, f"never closed: {self._open}"
@@ -57,6 +58,8 @@ class Page(HTMLParser):
         if "style" in self._open:
             return
         self._texts.append(data)
+        if self._open:
+            self._within.append((self._open[-1], data))
         if self._open and self._open[-1] in ("td", "th", "span", "i") and {"td", "th"} & {*self._open}:
             self.tables[-1][-1][-1] += data.strip()
         if self.headings and any(tag in ("h1", "h2", "h3", "h4", "h5") for tag in self._open):
@@ -64,6 +67,10 @@ class Page(HTMLParser):
 
     def attributes(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]
+
+    def text_of(self, tag):
+        """What stands in each element of a kind, less what stands within that."""
+        return [text for name, text in self._within if name == tag]
 
     def rows(self, *columns):
         """By first cell, the rows of the table that has these headings."""
@@ -107,7 +114,7 @@ def _is_accessible(page):
     levels = [level for level, _ in page.headings]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), page.headings
+    assert all(after <= before + 1 for before, after in pairwise(levels)), page.headings
     assert all("alt" in attributes for attributes in page.attributes("img"))
     assert all(attributes.get("aria-label") for attributes in page.attributes("svg"))
     assert all(attributes.get("scope") in ("col", "row") for attributes in page.attributes("th"))
