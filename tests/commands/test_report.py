@@ -50,7 +50,7 @@ def test_its_numbers_are_those_of_the_result(written):
     assert scores["generated, t = 0.05 T"]["share of loss"] == f"{100 * share:.1f} %"
     cost = page.rows("", "this run")
     assert cost["Epochs"]["this run"] == str(result["epochs"])
-    assert cost["Parameters of the generator"]["this run"] == f"{result['parameters']['generator']:,}"
+    assert cost["Generator parameters"]["this run"] == f"{result['parameters']['generator']:,}"
     settings = page.rows("setting", "value")
     assert settings["scorer.dim"]["value"] == "4"
     assert settings["trainer.max_epochs"]["value"] == "2"
@@ -196,6 +196,7 @@ def test_the_page_of_a_blend(several):
     assert "No map: a blend has no embeddings of its own" in page.text
     assert "No curves: a blend is not trained." in page.text
     assert page.text.count("true answer")
+    assert "next" in page.rows("relation", "MRR"), "a blend keeps the names of relations"
 
 
 def test_several_are_compared(several):
@@ -203,7 +204,7 @@ def test_several_are_compared(several):
     assert printed == "report of 3 runs: all.html\n"
     page = read_page(several / "all.html")
     sections = ("results", "differences", "slices", "training", "hardness", "cost", "settings")
-    assert page.sections == [*(f"s1-{name}" for name in sections), "notes"]
+    assert page.sections == [f"s1-{name}" for name in sections]
     results = {path.parent.name: json.loads(path.read_text()) for path in (several / "runs").rglob("result.json")}
     for row in page.rows("system", "seeds", "MRR").values():
         for result in results.values():
@@ -225,6 +226,23 @@ def test_several_are_compared(several):
     dhns_title = next(row["system"] for row in apart.values() if row["system"].startswith("dhns RotatE"))
     succeed(several, "report", "runs=runs", f"against={dhns_title}", "out=other.html")
     assert f" {dhns_title}, %" in read_page(several / "other.html").text
+
+
+def test_a_system_without_ranks_is_named(several, tmp_path):
+    shutil.copytree(several / "runs", tmp_path / "runs")
+    (tmp_path / "runs" / "dhns" / "ranks.npz").unlink()
+    succeed(tmp_path, "report", "runs=runs")
+    page = read_page(tmp_path / "report.html")
+    rows = page.rows("system", "seeds")
+    (letter,) = (letter for letter, row in rows.items() if row["system"].startswith("dhns RotatE"))
+    assert f"No intervals, differences and slices of {letter}: no ranks.npz" in page.text
+    assert letter not in page.rows("difference", "p")
+    for path in (tmp_path / "runs").rglob("ranks.npz"):
+        path.unlink()
+    succeed(tmp_path, "report", "runs=runs")
+    page = read_page(tmp_path / "report.html")
+    assert "slices of any system" in page.text
+    assert page.sections == [f"s1-{name}" for name in ("results", "training", "hardness", "cost", "settings")]
 
 
 def test_what_is_refused(trained, several):

@@ -32,12 +32,12 @@ class Series:
 
 @dataclass(frozen=True)
 class Line:
-    """A series in the units of the page."""
+    """A series in the units of the page; its label stands beside its end, above that where other lines go on."""
 
     path: str
     end: tuple[float, float]
     label: str
-    label_y: float
+    label_at: tuple[float, float]
     colour: int
     name: str
 
@@ -111,17 +111,18 @@ def line_chart(
     x_place = _scale(*x_range, left, right)
     y_place = _scale(y_values[0], y_values[-1], HEIGHT - _BOTTOM, _TOP)
     ends = [y_place(each.points[-1][1]) for each in series]
-    named = [number for number, each in enumerate(series) if each.label]
-    label_y = dict(zip(named, _apart([ends[number] for number in named], HEIGHT - _BOTTOM), strict=True))
+    stops = [x_place(each.points[-1][0]) for each in series]
+    beside = [number for number, each in enumerate(series) if each.label and stops[number] > right - 1]
+    label_y = dict(zip(beside, _apart([ends[number] for number in beside], HEIGHT - _BOTTOM), strict=True))
     return LineChart(
         title,
         f"{title} by epoch. " + " ".join(map(_said, series)),
         tuple(
             Line(
                 "M" + "L".join(f"{x_place(x):.1f},{y_place(y):.1f}" for x, y in each.points),
-                (round(x_place(each.points[-1][0]), 1), round(end, 1)),
+                (round(stops[number], 1), round(end, 1)),
                 each.label,
-                round(label_y.get(number, end), 1),
+                (round(stops[number] + 9, 1), round(label_y[number] + 4 if number in label_y else end - 6, 1)),
                 each.colour,
                 each.name or each.label,
             )

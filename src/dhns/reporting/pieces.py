@@ -106,10 +106,10 @@ def cost_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows.append(("Per epoch", _seconds(trained / epochs) if trained is not None and epochs else ""))
     rows.append(("Epochs", f"{epochs:,}" if epochs else ""))
     rows.append(("Batches", f"{result['batches']:,}" if result.get("batches") else ""))
-    rows.append(("Ranking of validation and test", _seconds(time.get("rank_s"))))
+    rows.append(("Ranking", _seconds(time.get("rank_s"))))
     memory = result.get("peak_memory_mib")
-    rows.append(("Peak memory of the process", f"{memory:,.0f} MiB" if memory else ""))
-    rows += [(f"Parameters of the {part}", f"{count:,}") for part, count in parameters.items() if count]
+    rows.append(("Peak memory", f"{memory:,.0f} MiB" if memory else ""))
+    rows += [(f"{part.capitalize()} parameters", f"{count:,}") for part, count in parameters.items() if count]
     rows.append(("Device", _device(result)))
     return [(name, value) for name, value in rows if value]
 

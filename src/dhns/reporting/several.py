@@ -13,7 +13,6 @@ from dhns.reporting.curves import Curves, read_curves
 from dhns.reporting.hardness import level_label, levels_of
 from dhns.reporting.pieces import (
     FIRST_SLICES,
-    NO_RANKS,
     TOO_FEW,
     Sliced,
     colour_of,
@@ -27,6 +26,7 @@ from dhns.reporting.tables import PageTable, of_console, of_rows
 from dhns.results import titles
 from dhns.results.comparison import Comparison, compare, notes
 from dhns.results.comparison_tables import comparison_table
+from dhns.results.ranks import FILE_NAME as RANKS
 from dhns.results.systems import DataSet, System, data_sets
 
 NO_CURVES = "No curves: none of these runs has a log in files beside its result, as logger=csv, the default, writes it."
@@ -127,7 +127,8 @@ def several_runs(
         }
         compared.append(by["popularity"])
         made.append(_data_set(of_data, by))
-    said = [note for note in notes(compared, against) if against or "row" not in note]
+    told_beside_the_table = ("have no interval", "too few entities")
+    said = [note for note in notes(compared, against) if not any(part in note for part in told_beside_the_table)]
     return SeveralRuns(len(found), split, tuple(made), (*said, *shown_notes(result for _, result in found)))
 
 
@@ -142,7 +143,7 @@ def _data_set(data: DataSet, by: Mapping[str, Comparison]) -> OneDataSet:
         ranked=tuple(keys[system] for system in comparison.ranked),
         metrics=_metrics(comparison, keys),
         differences=_differences(comparison, keys),
-        no_intervals=_why_no_intervals(comparison),
+        no_intervals=_why_no_intervals(comparison, keys),
         slices=tuple(_slices(by, keys)),
         charts=tuple(charts),
         no_charts="" if charts else NO_CURVES,
@@ -203,9 +204,14 @@ def _differences(comparison: Comparison, keys: Mapping[System, Key]) -> Differen
     return Differences(keys[against], tuple(rows), axis, strip(axis, 0).value)
 
 
-def _why_no_intervals(comparison: Comparison) -> str:
-    if not comparison.slices:
-        return NO_RANKS
+def _why_no_intervals(comparison: Comparison, keys: Mapping[System, Key]) -> str:
+    lacking = [key.letter for system, key in keys.items() if system not in comparison.ranked]
+    if lacking:
+        whose = "any system" if not comparison.ranked else ", ".join(lacking)
+        return (
+            f"No intervals, differences and slices of {whose}: no {RANKS} that belongs to it lies beside each result. "
+            "Runs of today write one; the same commands with force=true train again and have it."
+        )
     return TOO_FEW if comparison.slices[0].estimates[0].low is None else ""
 
 
