@@ -1,8 +1,10 @@
 """``dhns report``: the page of a run, of a blend, of what is left of a run, and of several runs."""
 
 import json
+import re
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -10,6 +12,7 @@ import dhns
 from commands.shell import LABELS, TRAIN, only_result, refused, succeed
 from dhns.results.ranks import read_ranks
 from reporting.pages import read_page
+from results.stored import ranked, store
 
 SECTIONS = ["results", "training", "hardness", "predictions", "embeddings", "cost", "settings"]
 
@@ -197,6 +200,13 @@ def test_the_page_of_a_blend(several):
     assert "No curves: a blend is not trained." in page.text
     assert page.text.count("true answer")
     assert "next" in page.rows("relation", "MRR"), "a blend keeps the names of relations"
+    (several / "alone").mkdir()
+    shutil.copy(several / "runs" / "blend" / "result.json", several / "alone" / "result.json")
+    succeed(several, "report", "run=alone", "out=alone.html")
+    assert (
+        "No predictions: the models of this blend do not lie beside its result"
+        in read_page(several / "alone.html").text
+    )
 
 
 def test_several_are_compared(several):
@@ -243,6 +253,16 @@ def test_a_system_without_ranks_is_named(several, tmp_path):
     page = read_page(tmp_path / "report.html")
     assert "slices of any system" in page.text
     assert page.sections == [f"s1-{name}" for name in ("results", "training", "hardness", "cost", "settings")]
+
+
+def test_relations_without_names_go_by_id(tmp_path):
+    store(tmp_path, ranked(np.arange(1, 61), np.arange(60) % 20), "model=rotate")
+    succeed(tmp_path, "report", "run=.")
+    page = read_page(tmp_path / "report.html")
+    assert "by id, as nothing at hand has their names" in page.text
+    assert {"0", "1", "2"} <= {*page.rows("relation", "MRR")}
+    interval = page.rows("training triples", "95 %")["0"]["95 %"]
+    assert re.fullmatch(r"\d+\.\d\d to \d+\.\d\d", interval)
 
 
 def test_what_is_refused(trained, several):

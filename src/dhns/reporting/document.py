@@ -60,7 +60,7 @@ def write_report(
     try:
         model = load(folder)
     except InputError as error:
-        model = why_no_model(folder, error)
+        model = why_no_model(folder, result, error)
     write_text(out, _rendered("one.html.jinja", one_run(folder, result, split, model, data, images, texts)))
     return 1
 

@@ -23,6 +23,7 @@ NO_CHECKPOINT = (
     "no checkpoint lies beside this result; the same command with force=true trains again and keeps one, or copy the "
     "folder checkpoints/ of the run here"
 )
+NO_MEMBERS = "the models of this blend do not lie beside its result; the same dhns blend with force=true puts them here"
 NO_MAP_OF_BLEND = "a blend has no embeddings of its own; the reports of its members' runs have a map each"
 DIVERGED = "embeddings are not finite: training has diverged, which a lower learning rate may mend"
 EXAMPLES = 4
@@ -74,10 +75,11 @@ def model_parts(
     return ModelParts(right, wrong, why, _without_material(described), drawn, no_map, levels, no_map)
 
 
-def why_no_model(folder: Path, error: InputError) -> InputError:
-    """Why a folder's model cannot be loaded, in words for a page where it simply holds no checkpoint."""
-    there = to_use(folder) is not None or (folder / BLEND).is_file()
-    return error if there else InputError(NO_CHECKPOINT)
+def why_no_model(folder: Path, result: Mapping[str, Any], error: InputError) -> InputError:
+    """Why a folder's model cannot be loaded, in words for a page where it simply is not there."""
+    if to_use(folder) is not None or (folder / BLEND).is_file():
+        return error
+    return InputError(NO_MEMBERS if "members" in result["config"] else NO_CHECKPOINT)
 
 
 def _answers(

@@ -15,7 +15,6 @@ from dhns.reporting.curves import NONE_OF_BLEND, Curves, best_epoch, read_curves
 from dhns.reporting.material import data_address
 from dhns.reporting.model_parts import Model, ModelParts, model_parts
 from dhns.reporting.pieces import (
-    FIRST_SLICES,
     NO_RANKS,
     TOO_FEW,
     Sliced,
@@ -24,6 +23,7 @@ from dhns.reporting.pieces import (
     plain_value,
     shown_notes,
     sliced,
+    sliced_by_relation,
 )
 from dhns.reporting.tables import PageTable, of_console, of_rows
 from dhns.results import titles
@@ -176,7 +176,7 @@ def _slices(found: Mapping[str, Comparison]) -> list[Sliced]:
             "Training triples that hold the answer, in deciles of the queries: rare answers first.",
             found["popularity"],
         ),
-        sliced("By relation", "relation", "Those of most queries first.", found["relation"], most=FIRST_SLICES),
+        sliced_by_relation(found["relation"]),
     ]
     return [part for part in parts if part is not None]
 

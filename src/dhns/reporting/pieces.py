@@ -93,6 +93,16 @@ def sliced(
     )
 
 
+def sliced_by_relation(comparison: Comparison, colours: Sequence[int] = (1,)) -> Sliced | None:
+    """`sliced`, for relations: those of few queries folded away."""
+    names = [each.name.removeprefix("relation ") for each in comparison.slices[1:-1]]
+    by_id = (
+        "; by id, as neither the ranks nor any data at hand have their names" if all(map(str.isdecimal, names)) else ""
+    )
+    said = f"Those of most queries first{by_id}."
+    return sliced("By relation", "relation", said, comparison, colours, FIRST_SLICES)
+
+
 def interval_text(low: float | None, high: float | None, sign: str = "") -> str:
     """Bounds in percent; empty where there are none."""
     return "" if low is None or high is None else f"{100 * low:{sign}.2f} to {100 * high:{sign}.2f}"
@@ -109,8 +119,8 @@ def cost_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows.append(("Ranking", _seconds(time.get("rank_s"))))
     memory = result.get("peak_memory_mib")
     rows.append(("Peak memory", f"{memory:,.0f} MiB" if memory else ""))
-    rows += [(f"{part.capitalize()} parameters", f"{count:,}") for part, count in parameters.items() if count]
     rows.append(("Device", _device(result)))
+    rows += [(f"{part.capitalize()} parameters", f"{count:,}") for part, count in parameters.items() if count]
     return [(name, value) for name, value in rows if value]
 
 

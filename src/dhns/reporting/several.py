@@ -12,7 +12,6 @@ from dhns.reporting.charts import LineChart, Series, Strip, line_chart, strip, s
 from dhns.reporting.curves import Curves, read_curves
 from dhns.reporting.hardness import level_label, levels_of
 from dhns.reporting.pieces import (
-    FIRST_SLICES,
     TOO_FEW,
     Sliced,
     colour_of,
@@ -21,6 +20,7 @@ from dhns.reporting.pieces import (
     plain_value,
     shown_notes,
     sliced,
+    sliced_by_relation,
 )
 from dhns.reporting.tables import PageTable, of_console, of_rows
 from dhns.results import titles
@@ -225,7 +225,7 @@ def _slices(by: Mapping[str, Comparison], keys: Mapping[System, Key]) -> list[Sl
             by["popularity"],
             colours,
         ),
-        sliced("By relation", "relation", "Those of most queries first.", by["relation"], colours, FIRST_SLICES),
+        sliced_by_relation(by["relation"], colours),
     ]
     return [part for part in parts if part is not None]
 
@@ -280,8 +280,9 @@ def _cost(keys: Mapping[System, Key]) -> PageTable:
 
 
 def _settings(keys: Mapping[System, Key]) -> PageTable | None:
-    """Those in which the systems differ."""
-    found = {key: titles.settings(next(iter(system.runs.values()))["config"]) for system, key in keys.items()}
+    """Those in which the systems differ, blends apart, whose settings are those of their members."""
+    configs = {key: next(iter(system.runs.values()))["config"] for system, key in keys.items()}
+    found = {key: titles.settings(config) for key, config in configs.items() if "members" not in config}
     names = sorted({name for settings in found.values() for name in settings})
     rows = []
     for name in names:
