@@ -124,11 +124,13 @@ def one_run(
         prints=of_rows(
             "Fingerprints", ["part", "SHA-256"], list((result.get("fingerprints") or {}).items()), numeric=False
         ),
-        notes=(
-            *shown_notes([result]),
-            f"versions: {version_facts([result | {'versions': result.get('versions') or {}}])}",
-        ),
+        notes=tuple(_notes(result)),
     )
+
+
+def _notes(result: Mapping[str, Any]) -> list[str]:
+    versions = [f"versions: {version_facts([dict(result)])}"] if result.get("versions") else []
+    return [*shown_notes([result]), *versions]
 
 
 def _facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -96,10 +96,8 @@ def sliced(
 def sliced_by_relation(comparison: Comparison, colours: Sequence[int] = (1,)) -> Sliced | None:
     """`sliced`, for relations: those of few queries folded away."""
     names = [each.name.removeprefix("relation ") for each in comparison.slices[1:-1]]
-    by_id = (
-        "; by id, as neither the ranks nor any data at hand have their names" if all(map(str.isdecimal, names)) else ""
-    )
-    said = f"Those of most queries first{by_id}."
+    unnamed = all(map(str.isdecimal, names))
+    said = f"Those of most queries first{'; by id, as nothing at hand has their names' if unnamed else ''}."
     return sliced("By relation", "relation", said, comparison, colours, FIRST_SLICES)
 
 
