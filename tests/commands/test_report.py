@@ -230,7 +230,9 @@ def test_several_are_compared(several):
     for row in apart.values():
         (other,) = (each for each in results.values() if row["system"].endswith(f"#{each['config_hash']}"))
         assert row["difference"] == f"{100 * (other['metrics']['test']['mrr'] - rotate):+.2f}", "from the first"
-    assert page.rows("setting", "A", "B")["encoder"]
+    settings = page.rows("setting")
+    assert {"encoder", "generator.loss"} <= {*settings}
+    assert "generator.loss.adaptive" not in settings, "what only one system's part has goes without saying"
     lines = [each["aria-label"] for each in page.attributes("svg")]
     assert any(line.startswith("Validation MRR, % by epoch.") and line.count("at epoch 1,") == 2 for line in lines)
     dhns_title = next(row["system"] for row in apart.values() if row["system"].startswith("dhns RotatE"))
@@ -253,6 +255,15 @@ def test_a_system_without_ranks_is_named(several, tmp_path):
     page = read_page(tmp_path / "report.html")
     assert "slices of any system" in page.text
     assert page.sections == [f"s1-{name}" for name in ("results", "training", "hardness", "cost", "settings")]
+
+
+def test_a_run_without_a_test_split_shows_validation(trained, tmp_path):
+    content = json.loads((trained[0] / "run" / "result.json").read_text())
+    del content["metrics"]["test"], content["baseline"]["test"]
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    succeed(tmp_path, "report", "run=.")
+    page = read_page(tmp_path / "report.html")
+    assert f"Valid MRR {100 * content['metrics']['valid']['mrr']:.2f}" in page.text
 
 
 def test_relations_without_names_go_by_id(tmp_path):

@@ -10,6 +10,7 @@ from builders import composed
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.reporting.charts import HEIGHT, Series, line_chart, strip, strips_axis
 from dhns.reporting.curves import best_epoch, read_curves
+from dhns.reporting.differing_settings import differing_settings
 from dhns.reporting.document import TEMPLATES
 from dhns.reporting.hardness import hardness
 from dhns.reporting.model_parts import model_parts
@@ -177,6 +178,21 @@ def test_settings_are_as_typed():
     values = {None: "null", True: "true", 9.0: "9", 0.0001: "0.0001", 1 / 3: str(1 / 3), "a b": "a b"}
     assert {value: plain_value(value) for value in values} == values
     assert plain_value([0.1, {"a": None}]) == "[0.1, {a: null}]"
+
+
+def test_settings_of_an_object_that_only_some_have_go_without_saying():
+    found = {
+        "A": {"encoder": "Plain", "scorer.dim": "4", "scorer": "RotatE"},
+        "B": {"encoder": "Fusion", "encoder.absent": "mask", "encoder.fusion": "sum", "scorer.dim": "8", "scorer": "RotatE"},
+        "C": {"encoder": "Fusion", "encoder.absent": "mask", "encoder.fusion": "max", "scorer.dim": "8", "scorer": "RotatE"},
+    }  # fmt: skip
+    table = differing_settings(found)
+    assert table.columns == ("setting", "A", "B", "C")
+    assert table.rows == [
+        ("encoder", "Plain", "Fusion", "Fusion"), ("encoder.fusion", "", "sum", "max"), ("scorer.dim", "4", "8", "8"),
+    ]  # fmt: skip
+    assert differing_settings({"A": found["A"], "B": found["A"]}) is None
+    assert differing_settings({}) is None
 
 
 def luminance(colour):

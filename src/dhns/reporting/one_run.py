@@ -22,6 +22,7 @@ from dhns.reporting.pieces import (
     interval_text,
     plain_value,
     shown_notes,
+    shown_settings,
     sliced,
     sliced_by_relation,
 )
@@ -118,7 +119,7 @@ def one_run(
         settings=of_rows(
             "All settings that change numbers",
             ["setting", "value"],
-            [(key, plain_value(value)) for key, value in sorted(titles.settings(result["config"]).items())],
+            list(shown_settings(result["config"]).items()),
             numeric=False,
         ),
         prints=of_rows(

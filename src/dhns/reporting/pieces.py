@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dhns.reporting.charts import COLOURS, Strip, strip, strips_axis
+from dhns.results import titles
 from dhns.results.comparison import Comparison
 from dhns.results.estimates import Slice
 from dhns.results.ranks import FILE_NAME as RANKS
@@ -131,6 +132,12 @@ def plain_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(plain_value, value)) + "]"
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def shown_settings(config: Mapping[str, Any]) -> dict[str, str]:
+    """By dotted key, the settings that change numbers, as they are typed."""
+    found = titles.settings(config)
+    return {key: plain_value(found[key]) for key in sorted(found) if not key.endswith("_partial_")}
 
 
 def shown_notes(results: Iterable[Mapping[str, Any]]) -> list[str]:

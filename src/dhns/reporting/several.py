@@ -10,6 +10,7 @@ from typing import Any
 
 from dhns.reporting.charts import LineChart, Series, Strip, line_chart, strip, strips_axis
 from dhns.reporting.curves import Curves, read_curves
+from dhns.reporting.differing_settings import differing_settings
 from dhns.reporting.hardness import level_label, levels_of
 from dhns.reporting.pieces import (
     TOO_FEW,
@@ -17,13 +18,12 @@ from dhns.reporting.pieces import (
     colour_of,
     cost_rows,
     interval_text,
-    plain_value,
     shown_notes,
+    shown_settings,
     sliced,
     sliced_by_relation,
 )
 from dhns.reporting.tables import PageTable, of_console, of_rows
-from dhns.results import titles
 from dhns.results.comparison import Comparison, compare, notes
 from dhns.results.comparison_tables import comparison_table
 from dhns.results.ranks import FILE_NAME as RANKS
@@ -280,17 +280,8 @@ def _cost(keys: Mapping[System, Key]) -> PageTable:
 
 
 def _settings(keys: Mapping[System, Key]) -> PageTable | None:
-    """Those in which the systems differ, blends apart, whose settings are those of their members."""
-    configs = {key: next(iter(system.runs.values()))["config"] for system, key in keys.items()}
-    found = {key: titles.settings(config) for key, config in configs.items() if "members" not in config}
-    names = sorted({name for settings in found.values() for name in settings})
-    rows = []
-    for name in names:
-        cells = [plain_value(settings[name]) if name in settings else "" for settings in found.values()]
-        if len(set(cells)) > 1:
-            rows.append((name, *cells))
-    if not rows:
-        return None
-    return of_rows(
-        "Settings that are not the same in all", ["setting", *(key.letter for key in found)], rows, numeric=False
+    """Of the systems but for blends, whose settings are those of their members."""
+    configs = {key.letter: next(iter(system.runs.values()))["config"] for system, key in keys.items()}
+    return differing_settings(
+        {letter: shown_settings(config) for letter, config in configs.items() if "members" not in config}
     )
