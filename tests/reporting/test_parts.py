@@ -181,11 +181,12 @@ def test_settings_are_as_typed():
 
 
 def test_settings_of_an_object_that_only_some_have_go_without_saying():
+    common = {"encoder": "Fusion", "encoder.absent": "mask", "scorer": "RotatE", "scorer.dim": "8"}
     found = {
-        "A": {"encoder": "Plain", "scorer.dim": "4", "scorer": "RotatE"},
-        "B": {"encoder": "Fusion", "encoder.absent": "mask", "encoder.fusion": "sum", "scorer.dim": "8", "scorer": "RotatE"},
-        "C": {"encoder": "Fusion", "encoder.absent": "mask", "encoder.fusion": "max", "scorer.dim": "8", "scorer": "RotatE"},
-    }  # fmt: skip
+        "A": {"encoder": "Plain", "scorer": "RotatE", "scorer.dim": "4"},
+        "B": {**common, "encoder.fusion": "sum"},
+        "C": {**common, "encoder.fusion": "max"},
+    }
     table = differing_settings(found)
     assert table.columns == ("setting", "A", "B", "C")
     assert table.rows == [
