@@ -40,11 +40,13 @@ def test_a_line_goes_where_its_values_are():
     assert chart.description == "Loss by epoch. a: 0 at epoch 1, 10 at epoch 3."
 
 
-@pytest.mark.parametrize("values", [[3.0], [3.0, 3.0], [0.0, 0.0], [-2.0, -2.0], [1e-9, 2e-9], [1e12, -1e12]])
+@pytest.mark.parametrize("values", [[3.0], [3.0, 3.0], [0.0, 0.0], [-2.0, -2.0], [1e-13, 3e-13], [1e12, -1e12]])
 def test_every_line_has_a_place(values):
     chart = line_chart("Any", [Series("a", list(enumerate(values, start=1)), 1)])
     assert all(0 <= y <= HEIGHT for _, y in points(chart.lines[0].path))
     assert len({tick.text for tick in chart.y_ticks}) > 1
+    assert all(chart.left <= x <= chart.right for x, _ in points(chart.lines[0].path))
+    assert {tick.text for tick in chart.x_ticks} == set(map(str, range(1, len(values) + 1)))
 
 
 def test_nothing_to_draw_is_no_chart():
@@ -62,6 +64,8 @@ def test_labels_do_not_cover_each_other():
 
 def test_strips_lie_along_their_axis():
     assert strips_axis([0.0, 93.2]) == (0, 100)
+    low, high = strips_axis([0.0, 0.0])
+    assert low < 0 < high, "an axis has a length"
     found = strip((-10, 10), 5, (0, 10), (2.5, 7.5))
     assert (found.value, found.low, found.high, found.inner) == (75, 50, 100, (62.5, 87.5))
     assert strip((0, 100), 30).low is None

@@ -105,7 +105,7 @@ def line_chart(
     ys = [y for each in series for _, y in each.points] + ([0.0] if from_zero else [])
     longest = max(len(each.label) for each in series)
     right = WIDTH - min(120.0, 14 + _LETTER * longest)
-    x_range = (min(xs), max(max(xs), min(xs) + 1))
+    x_range = (min(xs), max(xs)) if max(xs) > min(xs) else (xs[0] - 0.5, xs[0] + 0.5)
     y_values = _nice(min(ys), max(ys))
     left = 12 + _LETTER * max(len(f"{y:g}") for y in y_values)
     x_place = _scale(*x_range, left, right)
@@ -167,8 +167,8 @@ def _nice(low: float, high: float, whole: bool = False) -> list[float]:
 
     if high <= low:
         low, high = low - 0.5 * abs(low or 1), high + 0.5 * abs(high or 1)
-    values = MaxNLocator(_TICKS, steps=[1, 2, 2.5, 5, 10], integer=whole).tick_values(low, high)
-    return [round(float(value), 12) + 0.0 for value in values]  # no 0.30000000000000004, no -0
+    ticks = MaxNLocator(_TICKS, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=1 if whole else 2)
+    return [float(value) + 0.0 for value in ticks.tick_values(low, high)]  # no -0
 
 
 def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
