@@ -28,7 +28,7 @@ FLOORS = (
     ("data", "models", "tracking"),
     ("generators", "losses", "negatives", "sources", "features", "exchange"),
     ("training", "testing"),
-    ("experiments", "sharing"),
+    ("experiments", "sharing", "reporting"),
     ("api",),
     ("commands",),
     ("cli",),

@@ -25,6 +25,7 @@ from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
 from dhns.graph.load import load_graph as _load_graph
 from dhns.ranges import Count, NotNegative
+from dhns.reporting.document import write_report
 from dhns.resources import own_conf
 from dhns.sharing.hub import fetched
 from dhns.training.blend import Blend, load_ranker
@@ -266,6 +267,53 @@ def blend(
     with told():
         result, _ = blend_runs(paths, folder, weights, device=choose_device(device), trusted=trust)
     return Run(folder, result)
+
+
+def report(
+    runs: str | Path | Sequence[str | Path],
+    out: str | Path = "report.html",
+    *,
+    against: str | None = None,
+    images: str | Path | None = None,
+    texts: str | Path | None = None,
+    device: str = "auto",
+    dataset: Mapping[str, Any] | None = None,
+    trust: Collection[str] = (),
+) -> Path:
+    """Write one HTML file, which needs nothing else, about a run or, where there are several, about all of them.
+
+    Args:
+        runs: a folder under which result files are looked for, or several.
+        out: the file, which is replaced.
+        against: of several: the system that the others differ from, by hash, name or model; by default the first.
+        images: of one: a folder of images of its entities, laid out as for ``dhns features``.
+        texts: of one: a table of texts of its entities, likewise.
+        device: ``auto``, or the name of a torch device.
+        dataset: see `load`.
+        trust: see `load`.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: there is no usable result, ``out`` is no place for a page, or what is named is not there.
+    """
+    places = [runs] if isinstance(runs, str | Path) else runs
+    file, folders = Path(out).expanduser(), [Path(place).expanduser() for place in places]
+    described = {
+        name: Path(path).expanduser() for name, path in {"images": images, "texts": texts}.items() if path is not None
+    }
+    with told():
+        data = Path(composed("report", {}, {}).paths.data)
+        write_report(
+            folders,
+            file,
+            lambda folder: load_ranker(folder, choose_device(device), dataset, trust),
+            against=against,
+            data=data,
+            **described,
+        )
+    return file
 
 
 def load_graph(

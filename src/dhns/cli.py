@@ -18,6 +18,7 @@ COMMANDS = {
     "share": "pack a trained model into a folder that works anywhere, or onto the Hugging Face hub",
     "reproduce": "run what a table of the paper lacks, and render it",
     "compare": "stored results side by side: intervals, differences, slices",
+    "report": "one HTML file about a run, or about several",
     "curves": "what missing modalities cost, from stored results: tables and figures",
     "data": "look at, fetch, check, import a data set: dhns data stats | audit | download | verify | convert | import",
     "features": "turn a folder of images and a table of texts into features",

@@ -136,6 +136,11 @@ def test_any_item_of_a_list_of_paths_arrives_as_it_is(texts):
     assert quoted(argument) == argument
 
 
+def test_folders_of_runs_are_one_text_or_a_list_of_some():
+    assert received(quoted("runs=a, b [c]")) == "a, b [c]"
+    assert list(received(quoted("runs=[a b (1),${c}]"))) == ["a b (1)", "${c}"]
+
+
 def test_items_in_quotes_are_left_to_hydra():
     assert list(received(quoted("members=['a, b', \"c's\",d (1)]"))) == ["a, b", "c's", "d (1)"]
     assert quoted("weights=[0.5,1]") == "weights=[0.5,1]"
@@ -234,6 +239,7 @@ def test_training_in_odd_places(odd):
             f"out={PLACE}.json",
         ),
         ("compare", "runs=runs"),
+        ("report", f"run=runs/{PLACE}", f"out={PLACE}.html", "device=cpu"),
         ("data", "stats", "dataset=tsv", f"dataset.folder={PLACE}", "dataset.name=2024"),
         ("data", "dataset=edges", f"dataset.path={PLACE}/train.tsv", "stats"),
     ],

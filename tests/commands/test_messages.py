@@ -16,6 +16,7 @@ COMMANDS = {
     "predict": ("checkpoint=run", "head=e0", "relation=next"),
     "compare": (),
     "curves": (),
+    "report": ("run=run",),
     "data": ("action=stats",),
     "features": ("out=out", "images=images"),
     "reproduce": ("print_jobs=true",),

@@ -127,6 +127,12 @@ def test_older_runs_of_published_data_have_the_names_of_their_files(tmp_path, qu
         assert [one.name for one in found.slices[1:-1]] == [f"relation {label}" for label in labels]
 
 
+def test_relations_of_published_data_that_are_not_there_go_by_id(tmp_path, queries):
+    store(tmp_path / "run", queries["rotate"][0], "model=rotate", dataset="MKG-Y")
+    (found,) = compared(tmp_path, by="relation", data_sets=tmp_path / "data")
+    assert [one.name for one in found.slices[1:-1]] == ["relation 0", "relation 1", "relation 2"]
+
+
 def test_a_run_without_ranks_leaves_its_row_without_interval(place):
     (place / "rotate" / "1" / RANKS).unlink()
     (found,) = compared(place)

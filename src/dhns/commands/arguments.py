@@ -104,13 +104,17 @@ def _not_a_reference(groups: frozenset[str]) -> str:
 
 
 def _kinds(key: str) -> set[Any]:
-    """What the setting may be, where that is a text; empty where it is anything else."""
+    """What the setting may be, where that is a text, or a list of some instead; empty where it is anything else."""
     by_name = [kind for pattern, kind in _BY_NAME.items() if fnmatchcase(key, pattern)]
     for annotation in by_name or ([OWN[key]] if key in OWN else _of_targets(key)):
-        kinds = set(alternatives(annotation))
+        kinds = {kind for kind in alternatives(annotation) if not _is_list_of_texts(kind)}
         if kinds & {str, Path} and kinds <= {str, Path, types.NoneType}:
             return kinds
     return set()
+
+
+def _is_list_of_texts(kind: Any) -> bool:
+    return typing.get_origin(kind) is Sequence and set(typing.get_args(kind)) <= {str, Path}
 
 
 def _kinds_of_items(key: str) -> set[Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from dhns.commands.app import app
+from dhns.commands.places import run_folders
 from dhns.errors import InputError
 
 
@@ -26,7 +27,7 @@ def main(config: DictConfig) -> None:
         require_kind(Path(config.out))
     found = [
         compare(data, config.metric, config.level, config.by, config.against, Path(config.paths.data))
-        for data in data_sets(find_results(Path(config.runs), config.split), config.split)
+        for data in data_sets(find_results(run_folders(config.runs), config.split), config.split)
     ]
     lines = notes(found, config.against)
     show(comparison_table(found), config.markdown)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from omegaconf import DictConfig
 
 from dhns.commands.app import app
 from dhns.commands.compare import check_split
+from dhns.commands.places import run_folders
+from dhns.errors import InputError
 from dhns.names import plain_name
 
 
@@ -21,7 +22,9 @@ def main(config: DictConfig) -> None:
     from dhns.results.tables import missing_table, show
 
     check_split(config.split)
-    folder = Path(config.runs)
+    folder, *others = run_folders(config.runs)
+    if others:
+        raise InputError("runs is a list; give one folder, which gets the figures")
     results = by_missing(find_results(folder, config.split))
     for dataset in dict.fromkeys(setting.dataset for setting in results):
         of_dataset = {setting: runs for setting, runs in results.items() if setting.dataset == dataset}

@@ -56,8 +56,9 @@ OWN: dict[str, Any] = {
     # blend
     "members": Sequence[Path],
     "weights": Sequence[NotNegative] | None,
-    # compare and curves
-    "runs": Path,
+    # compare, curves and report
+    "runs": Path | Sequence[Path],
+    "run": Path | None,
     "markdown": bool,
     "metric": Literal["mrr", "hits@1", "hits@3", "hits@10"],
     "level": InnerFraction,

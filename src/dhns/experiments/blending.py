@@ -72,7 +72,8 @@ def blend_runs(
         found = {split: rank_split(blend, split, show_progress) for split in splits}
         seconds = time.perf_counter() - started
         save_blend(blend, runs, folder)
-        write_ranks(folder / RANKS_FILE, {split: ranked for split, (_, ranked) in found.items()})
+        ranks = {split: ranked for split, (_, ranked) in found.items()}
+        write_ranks(folder / RANKS_FILE, ranks, blend.graph.relations.labels)
         settings = [member.hparams["config"] for member in members]
         config: dict[str, Any] = {
             "members": [_identity(each) for each in settings],

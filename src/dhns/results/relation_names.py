@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hydra.utils import instantiate
 
-from dhns.config.composition import composed
+from dhns.config.composition import composed, told
 from dhns.errors import InputError
 from dhns.graph.fingerprint import key_fingerprint
 from dhns.graph.knowledge_graph import KnowledgeGraph
@@ -42,7 +42,8 @@ def _published_names(data: DataSet, data_sets: Path) -> Sequence[str]:
     if config.get("name") != data.name:
         return ()
     try:
-        graph: KnowledgeGraph = instantiate(config, modalities=None)
+        with told():  # or the reader's error would come wrapped in one of Hydra's
+            graph: KnowledgeGraph = instantiate(config, modalities=None)
     except InputError:  # it is not there
         return ()
     return graph.relations.labels if key_fingerprint(graph.relations) == data.fingerprints.get("relations") else ()

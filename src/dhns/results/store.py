@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,21 @@ def read_result(path: Path) -> dict[str, Any]:
     return content
 
 
-def find_results(folder: Path, split: str = "test") -> list[tuple[Path, dict[str, Any]]]:
+def find_results(folders: Path | Sequence[Path], split: str = "test") -> list[tuple[Path, dict[str, Any]]]:
     """All result files under a folder that hold metrics of a split, in path order; others are left out with a warning.
+
+    Of several folders one after the other, each result once.
 
     Raises:
         InputError: there is none.
     """
-    paths = sorted(folder.rglob(FILE_NAME))
-    if not paths:
-        raise InputError(f"no {FILE_NAME} lies under {folder}; train something first (dhns train), or set runs=FOLDER")
+    places = [folders] if isinstance(folders, Path) else folders
+    under = {place: sorted(place.rglob(FILE_NAME)) for place in places}
+    if empty := [str(place) for place, inside in under.items() if not inside]:
+        raise InputError(
+            f"no {FILE_NAME} lies under {' and '.join(empty)}; train something first (dhns train), or set runs=FOLDER"
+        )
+    paths = list({path.resolve(): path for inside in under.values() for path in inside}.values())
     contents = {path: _usable(path, split) for path in paths}
     found = [(path, content) for path, content in contents.items() if isinstance(content, dict)]
     flaws = [content for content in contents.values() if isinstance(content, str)]

@@ -85,10 +85,15 @@ def _slices(metrics: dict[str, float]) -> list[str]:
 
 
 def _row(name: str, metrics: dict[str, float], prefix: str) -> list[str]:
-    count = metrics.get(f"{prefix}queries", metrics["queries"])
-    cells = [percent(metrics[f"{prefix}{metric}"]) for metric in METRICS]
-    amri = percent(metrics[f"{prefix}amri"]) if f"{prefix}amri" in metrics else ""
-    return [name, f"{count:.0f}", *cells, f"{metrics[f'{prefix}mr']:.0f}", amri]
+    count = metrics.get(f"{prefix}queries", metrics.get("queries"))
+    shares = [_shown(metrics, f"{prefix}{metric}") for metric in (*METRICS, "amri")]
+    rank = metrics.get(f"{prefix}mr")
+    whole = ["" if number is None else f"{number:.0f}" for number in (count, rank)]
+    return [name, whole[0], *shares[:-1], whole[1], shares[-1]]
+
+
+def _shown(metrics: dict[str, float], key: str) -> str:
+    return percent(metrics[key]) if key in metrics else ""
 
 
 def percent(value: float) -> str:
