@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
 LINK = re.compile(r"\]\(\.\./([^)#]+)")
@@ -19,7 +19,9 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     linked = {name for page in pages for name in LINK.findall(page.read_text(encoding="utf-8"))}
     for name in sorted(linked):
         if (root / name).is_file():  # of others mkdocs warns
-            files.append(File.generated(config, f"repository/{name}", abs_src_path=str(root / name)))
+            extra = File.generated(config, f"repository/{name}", abs_src_path=str(root / name))
+            extra.inclusion = InclusionLevel.NOT_IN_NAV
+            files.append(extra)
     return files
 
 
