@@ -44,6 +44,9 @@ class Ranker(Protocol):
     def score_all(self, queries: Queries) -> Tensor:
         """``(B, E)`` fp32 scores of every entity as the answer to B queries."""
 
+    def score_among(self, queries: Queries, candidates: Tensor) -> Tensor:
+        """``(B, C)`` fp32 scores of entities ``(C,)`` as answers to B queries, as `score_all` has them."""
+
     def score_relations(self, triples: Tensor) -> Tensor:
         """``(R,)`` scores of triples ``(R, 3)`` that differ in their relation, comparable with one another."""
 

@@ -1,0 +1,101 @@
+"""The most plausible triples that no split holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from dhns.errors import InputError
+from dhns.graph.candidates import CandidateEntities, Candidates
+from dhns.graph.queries import Queries
+from dhns.progress import progress
+from dhns.ranking.evaluation import queries_per_chunk
+from dhns.training.ranker import Ranker
+
+_HEADS = 1 << 12  # asked for at once, however few the tails
+
+
+@dataclass
+class _Best:
+    """The n best triples so far: ``(n, 3)``, with scores ``(n,)``."""
+
+    count: int
+    triples: Tensor = field(default_factory=lambda: torch.empty(0, 3, dtype=torch.int64))
+    scores: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def add(self, scores: Tensor, queries: Queries, tails: Tensor) -> None:
+        """Take what is better from scores ``(B, T)`` of tails ``(T,)``; ``-inf`` is never taken."""
+        flat = scores.flatten()
+        best = flat.topk(min(self.count, len(flat)))
+        least = self.scores[-1].item() if len(self.scores) == self.count else -torch.inf
+        better = best.values > least
+        place = best.indices[better]
+        row = place // len(tails)
+        triples = torch.stack([queries.entity[row], queries.relation[row], tails[place % len(tails)]], dim=1).cpu()
+        scores, order = torch.cat([self.scores, best.values[better].cpu()]).sort(descending=True, stable=True)
+        self.triples = torch.cat([self.triples, triples])[order[: self.count]]
+        self.scores = scores[: self.count]
+
+
+def discover(
+    ranker: Ranker,
+    relations: Sequence[int] | None = None,
+    n: int = 100,
+    each_relation: bool = False,
+    candidates: Candidates = "seen",
+) -> tuple[Tensor, Tensor]:
+    """The ``n`` triples of the highest scores, as tails of their heads and relations, that the graph does not hold.
+
+    Every head of a relation is asked for every tail. A triple of one entity twice counts only where the relation has one
+    in train: what is nearest to an entity is that entity. Memory is that of one chunk of scores and of what is returned.
+
+    Args:
+        ranker: what scores.
+        relations: ids; all of them if None.
+        n: triples to find.
+        each_relation: find that many of every relation.
+        candidates: which heads and tails are tried; ``all`` makes their number the square of that of entities.
+
+    Returns:
+        ``(m, 3)`` triples and ``(m,)`` fp32 scores, best first; of every relation, in the order of ``relations``.
+
+    Raises:
+        InputError: a score is NaN or infinite.
+    """
+    graph = ranker.graph
+    chosen = list(dict.fromkeys(range(graph.num_relations) if relations is None else relations))
+    source = CandidateEntities(graph, candidates)
+    loops = set(graph.train[graph.train[:, 0] == graph.train[:, 2], 1].tolist())
+    work = sum(len(source.of(relation, True)) * len(source.of(relation, False)) for relation in chosen)
+    found = {relation: _Best(n) for relation in chosen} if each_relation else dict.fromkeys(chosen, _Best(n))
+    ranker.eval()
+    ranker.start_ranking()
+    with torch.no_grad(), progress("Discovering", work) as advance:
+        for relation in chosen:
+            tails = source.of(relation, False).to(ranker.device)
+            for queries in _queries(source.of(relation, True).to(ranker.device), relation, len(tails)):
+                scores = ranker.score_among(queries, tails).float()
+                if not all(torch.stack(scores.aminmax()).isfinite().tolist()):
+                    raise InputError(
+                        f"relation '{graph.relations.labels[relation]}' has a score that is NaN or infinite; the "
+                        "parameters have diverged: use an earlier checkpoint"
+                    )
+                scores.masked_fill_(ranker.known.among(queries, tails), -torch.inf)
+                if relation not in loops:
+                    scores.masked_fill_(queries.entity[:, None] == tails, -torch.inf)
+                found[relation].add(scores, queries, tails)
+                advance(scores.numel())
+    ranker.end_ranking()
+    lists = list(found.values()) if each_relation else [found[relation] for relation in chosen[:1]]
+    triples = [best.triples for best in lists] or [torch.empty(0, 3, dtype=torch.int64)]
+    return torch.cat(triples), torch.cat([best.scores for best in lists] or [torch.empty(0)])
+
+
+def _queries(heads: Tensor, relation: int, tails: int) -> Iterator[Queries]:
+    """For tails of a relation, by as many heads as fit into a chunk."""
+    size = min(_HEADS, queries_per_chunk(max(1, tails)))
+    for some in torch.split(heads, size) if len(heads) and tails else ():
+        yield Queries(some, torch.full_like(some, relation), torch.zeros_like(some, dtype=torch.bool))
