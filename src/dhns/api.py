@@ -5,7 +5,8 @@ Each is imported from ``dhns`` itself: ``dhns.load``, ``dhns.load_graph``, ``dhn
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,30 +20,51 @@ from torch import Tensor
 from dhns.config.composition import composed, groups, told
 from dhns.errors import InputError
 from dhns.experiments.blending import blend_runs
+from dhns.graph.candidates import Candidates
 from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
 from dhns.graph.load import load_graph as _load_graph
 from dhns.resources import own_conf
+from dhns.results.plots import plot_reliability
+from dhns.training.answer_files import BadLines, FileReport, predict_file, score_file
 from dhns.training.blend import Blend, load_ranker
+from dhns.training.calibrate import fit_calibration, require_scikit_learn
+from dhns.training.calibration import Calibration, Method, fingerprint_of, load_calibration, save_calibration
 from dhns.training.check import check_settings
 from dhns.training.device import choose_device
+from dhns.training.discovery import discover, discovery_rows
 from dhns.training.evaluation import rank_queries
 from dhns.training.experiment import run
 from dhns.training.module import LinkPredictionModule
-from dhns.training.prediction import Query, answer_rows, predict
+from dhns.training.prediction import Query, answer_rows, as_name, predict_many, score_facts
 
 Name = str | int
 """A key, a label, ``id:7``, or an id as an integer."""
 
 
 class Prediction(NamedTuple):
-    """An answer to a query; ``known`` lists the splits that hold the fact, separated by commas."""
+    """An answer to a query.
+
+    ``known`` lists the splits that hold the fact, separated by commas; ``probability`` is None where the model is not
+    calibrated.
+    """
 
     rank: int
     key: str
     label: str
     score: float
     known: str
+    probability: float | None = None
+
+
+class Discovery(NamedTuple):
+    """A triple of keys that the graph does not hold; ``probability`` is None where the model is not calibrated."""
+
+    head: str
+    relation: str
+    tail: str
+    score: float
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,11 +90,13 @@ class TrainedModel:
     Attributes:
         graph: names, triples and features.
         ranker: the LightningModule, in evaluation mode, or the blend.
+        calibration: of its scores, if `calibrate` has stored one.
     """
 
-    def __init__(self, ranker: LinkPredictionModule | Blend) -> None:
+    def __init__(self, ranker: LinkPredictionModule | Blend, calibration: Calibration | None = None) -> None:
         self.ranker = ranker.eval()
         self.graph = ranker.graph
+        self.calibration = calibration
 
     @property
     def module(self) -> LinkPredictionModule:
@@ -82,10 +106,7 @@ class TrainedModel:
             InputError: this is a blend, which has several.
         """
         if isinstance(self.ranker, Blend):
-            raise InputError(
-                "a blend has no embeddings and no scores of triples by themselves, only answers to queries; load one "
-                "of its members (members/0 in its folder)"
-            )
+            raise InputError("a blend has no embeddings of its own; load one of its members (members/0 in its folder)")
         return self.ranker
 
     def predict(
@@ -101,21 +122,95 @@ class TrainedModel:
         Raises:
             InputError: a name is unknown or ambiguous, or not exactly two parts are given.
         """
+        return next(self.predict_many([(head, relation, tail)], k, known))
+
+    def predict_many(
+        self, queries: Iterable[Sequence[Name | None]], k: int = 10, known: Literal["mark", "hide"] = "mark"
+    ) -> Iterator[list[Prediction]]:
+        """As `predict`, for queries (head, relation, tail) of which one part is None; taken a chunk at a time.
+
+        Raises:
+            InputError: see `predict`, when the query is reached.
+        """
         if known not in ("mark", "hide"):
             raise InputError(f"known is '{known}'; expected mark or hide")
-        query = Query.parse(self.graph, *map(_as_name, (head, relation, tail)))
-        answers = predict(self.ranker, query, k, hide_known=known == "hide")
-        return [Prediction(**row) for row in answer_rows(self.graph, query, answers)]
+        waiting: deque[Query] = deque()
 
-    @torch.no_grad()
+        def asked() -> Iterator[Query]:
+            for parts in queries:
+                if len(parts) != 3:
+                    raise InputError(f"{parts} is no query; expected (head, relation, tail) with one part None")
+                waiting.append(Query.parse(self.graph, *map(as_name, parts)))
+                yield waiting[-1]
+
+        for answers in predict_many(self.ranker, asked(), k, known == "hide", self.calibration):
+            yield [Prediction(**row) for row in answer_rows(self.graph, waiting.popleft(), answers)]
+
+    def predict_file(
+        self,
+        queries: str | Path,
+        out: str | Path,
+        k: int = 10,
+        known: Literal["mark", "hide"] = "mark",
+        bad_lines: BadLines = "stop",
+        chunk: int = 1024,
+    ) -> FileReport:
+        """Answer a file of queries into another; see `dhns.training.answer_files.predict_file`.
+
+        Raises:
+            InputError: a file cannot be read or written, or a line is bad and ``bad_lines`` is ``stop``.
+        """
+        if known not in ("mark", "hide"):
+            raise InputError(f"known is '{known}'; expected mark or hide")
+        options: dict[str, Any] = {"calibration": self.calibration, "bad_lines": bad_lines, "chunk": chunk}
+        return predict_file(self.ranker, Path(queries), Path(out), k, hide_known=known == "hide", **options)
+
     def score(self, triples: Iterable[Sequence[Name]] | np.ndarray | Tensor) -> np.ndarray:
-        """``(n,)`` float32 scores of triples (head, relation, tail) by name or id; higher is truer.
+        """``(n,)`` float32 scores of triples (head, relation, tail) by name or id, as tails; higher is truer.
 
         Raises:
             InputError: there is none, a row has not three parts, or a name is unknown.
         """
-        scores: np.ndarray = self.module.model.score_triples(self._ids(triples)).float().cpu().numpy()
+        scores: np.ndarray = score_facts(self.ranker, self._ids(triples)).numpy()
         return scores
+
+    def probability(self, triples: Iterable[Sequence[Name]] | np.ndarray | Tensor) -> np.ndarray:
+        """``(n,)`` float64 probabilities that triples are facts, of what mixture `Calibration.meaning` says.
+
+        Raises:
+            InputError: the model is not calibrated, or see `score`.
+        """
+        if self.calibration is None:
+            raise InputError("the model is not calibrated; dhns.calibrate(run) does so, then load it again")
+        probabilities: np.ndarray = self.calibration.probability(torch.from_numpy(self.score(triples))).numpy()
+        return probabilities
+
+    def score_file(
+        self, triples: str | Path, out: str | Path, bad_lines: BadLines = "stop", chunk: int = 8192
+    ) -> FileReport:
+        """Score a file of triples into another; see `dhns.training.answer_files.score_file`.
+
+        Raises:
+            InputError: see `predict_file`.
+        """
+        options: dict[str, Any] = {"calibration": self.calibration, "bad_lines": bad_lines, "chunk": chunk}
+        return score_file(self.ranker, Path(triples), Path(out), **options)
+
+    def discover(
+        self,
+        relations: Sequence[Name] | None = None,
+        n: int = 100,
+        each_relation: bool = False,
+        candidates: Candidates = "seen",
+    ) -> list[Discovery]:
+        """The ``n`` most plausible triples that the graph does not hold; see `dhns.training.discovery.discover`.
+
+        Raises:
+            InputError: a relation is unknown.
+        """
+        chosen = None if relations is None else [_find(self.graph.relations, name) for name in relations]
+        triples, scores = discover(self.ranker, chosen, n, each_relation, candidates)
+        return [Discovery(**row) for row in discovery_rows(self.graph, triples, scores, self.calibration)]
 
     def evaluate(
         self, split: Literal["train", "valid", "test"] = "test", triples: Iterable[Sequence[Name]] | None = None
@@ -196,7 +291,8 @@ def load(
         InputError: there is no readable checkpoint, its graph is not there or another, or it names foreign code.
     """
     with told():
-        return TrainedModel(load_ranker(Path(run).expanduser(), choose_device(device), dataset, trust))
+        path = Path(run).expanduser()
+        return TrainedModel(load_ranker(path, choose_device(device), dataset, trust), load_calibration(path))
 
 
 def blend(
@@ -223,6 +319,50 @@ def blend(
     with told():
         result, _ = blend_runs(paths, folder, weights, device=choose_device(device), trusted=trust)
     return Run(folder, result)
+
+
+def calibrate(
+    run: str | Path,
+    method: Method = "platt",
+    share: float = 0.5,
+    candidates: Candidates = "seen",
+    *,
+    corrupted: int = 32,
+    valid_triples: int | None = 5000,
+    seed: int = 0,
+    test: bool = False,
+    device: str = "auto",
+    dataset: Mapping[str, Any] | None = None,
+    trust: Collection[str] = (),
+) -> Calibration:
+    """Fit probabilities and thresholds on validation, and store them beside the checkpoint, with a plot.
+
+    Args:
+        run: see `load`.
+        method: ``platt`` or ``isotonic``.
+        share: of facts among the triples that probabilities are meant for.
+        candidates: what facts are corrupted by: ``seen`` on that side of the relation in train, or ``all`` entities.
+        corrupted: triples per fact and side.
+        valid_triples: facts at most, chosen at random; None for all.
+        seed: of that choice, and of corrupted triples.
+        test: measure the result on the test split too.
+        device: see `load`.
+        dataset: see `load`.
+        trust: see `load`.
+
+    Raises:
+        InputError: scikit-learn is not there, validation triples are too few, or see `load`.
+    """
+    path = Path(run).expanduser()
+    with told():
+        require_scikit_learn()
+        ranker = load_ranker(path, choose_device(device), dataset, trust)
+        fitted = fit_calibration(
+            ranker, fingerprint_of(path), method, share, candidates, corrupted, valid_triples, seed, test
+        )
+        file = save_calibration(fitted.calibration, path)
+        plot_reliability(fitted.curves, method, file.with_suffix(".png"))
+    return fitted.calibration
 
 
 def load_graph(
@@ -285,10 +425,6 @@ def train(
         check_settings(config)
         folder = Path(config.run_dir)  # now: it is named by the data, which may change while the run is at work
         return Run(folder, run(config, graph if isinstance(graph, KnowledgeGraph) else None))
-
-
-def _as_name(part: Name | None) -> str | None:
-    return None if part is None else f"id:{part}" if isinstance(part, int) else part
 
 
 def _find(names: Vocabulary, part: Any) -> int:

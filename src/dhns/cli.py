@@ -12,7 +12,10 @@ from dhns.interruption import ended_by_signals
 COMMANDS = {
     "train": "train a model, rank the test split, store the result",
     "evaluate": "rank a split with a trained checkpoint",
-    "predict": "answer queries by name with a trained checkpoint",
+    "predict": "answer queries by name, one or a file of them, with a trained checkpoint",
+    "score": "score a file of triples with a trained checkpoint",
+    "discover": "find the most plausible new facts",
+    "calibrate": "turn scores into probabilities, fitted on validation",
     "blend": "let several trained models answer together, weights chosen on validation",
     "reproduce": "run what a table of the paper lacks, and render it",
     "compare": "stored results side by side: intervals, differences, slices",

@@ -115,9 +115,8 @@ class KGEModel(nn.Module):
     def score_among(self, queries: Queries, candidates: Tensor, table: Tensor) -> Tensor:
         """``(B, C)`` scores of entities ``(C,)`` as answers to every query, of joint embeddings ``(E, J)`` of all."""
         scores = self.scorer.score_all(*self.embed(queries, table, self.relation_table()), table[candidates])
-        return (
-            scores if self.own_entity is None else self.own_entity.raise_candidates(scores, queries, candidates[None])
-        )
+        own = self.own_entity
+        return scores if own is None else own.raise_candidates(scores, queries, candidates[None])
 
     def score_all(self, queries: Queries, table: Tensor | None = None) -> Tensor:
         """``(B, E)`` scores of every entity as the answer.

@@ -20,7 +20,7 @@ from dhns.progress import Advance, progress
 from dhns.results.record_stream import Columns, record_stream, require_stream_kind
 from dhns.training.calibration import Calibration
 from dhns.training.prediction import Answer, Query, as_name, predict_many, score_facts
-from dhns.training.ranker import Ranker
+from dhns.training.ranker import Ranker, ranking
 
 T = TypeVar("T")
 BadLines = Literal["stop", "skip"]
@@ -90,7 +90,7 @@ def predict_file(
         InputError: a file cannot be read or written, or a line is bad and ``bad_lines`` is ``stop``.
     """
     graph = ranker.graph
-    columns = ANSWER_COLUMNS | (PROBABILITY if calibration else {})
+    columns = {**ANSWER_COLUMNS, **(PROBABILITY if calibration else {})}
     with _work(graph, queries, out, columns, bad_lines, "Answering", whole=False) as work:
         waiting: list[_Read] = []
 
@@ -102,8 +102,11 @@ def predict_file(
         answered = predict_many(ranker, asked(), k, hide_known, calibration, chunk)
         for found in _chunks(answered, chunk):
             done, waiting[:] = waiting[: len(found)], waiting[len(found) :]
-            for read, answers in zip(done, found, strict=True):
-                work.write(_answer_records(graph, read, answers, calibration is not None))
+            work.write(
+                record
+                for read, answers in zip(done, found, strict=True)
+                for record in _answer_records(graph, read, answers, calibration is not None)
+            )
     return work.report
 
 
@@ -124,11 +127,9 @@ def score_file(
         InputError: see `predict_file`.
     """
     graph = ranker.graph
-    columns = SCORE_COLUMNS | ({**PROBABILITY, **ACCEPTED} if calibration else {})
-    with _work(graph, triples, out, columns, bad_lines, "Scoring", whole=True) as work:
+    columns = {**SCORE_COLUMNS, **({**PROBABILITY, **ACCEPTED} if calibration else {})}
+    with _work(graph, triples, out, columns, bad_lines, "Scoring", whole=True) as work, ranking(ranker):
         places = Places(graph)
-        ranker.eval()
-        ranker.start_ranking()
         for rows in _chunks(work.rows, chunk):
             ids = torch.tensor([[row.query.head, row.query.relation, row.query.tail] for row in rows])
             scores = score_facts(ranker, ids)
@@ -143,7 +144,6 @@ def score_file(
                     rows, ids.tolist(), scores.tolist(), places.of(ids), judged, strict=True
                 )
             )
-        ranker.end_ranking()
     return work.report
 
 

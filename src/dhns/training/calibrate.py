@@ -19,7 +19,7 @@ from dhns.randomness import stream
 from dhns.ranking.evaluation import queries_per_chunk
 from dhns.results.reliability import balanced_accuracy, best_threshold, reliability
 from dhns.training.calibration import Calibration, Curve, Isotonic, Method, Platt
-from dhns.training.ranker import Ranker
+from dhns.training.ranker import Ranker, ranking
 
 FOLDS = 5
 FEWEST = 20
@@ -183,9 +183,7 @@ def _judge(
         facts = facts[torch.randperm(len(facts), generator=rng)[:most].sort().values]
     source = CandidateEntities(graph, candidates)
     parts: list[tuple[Tensor, ...]] = []
-    ranker.eval()
-    ranker.start_ranking()
-    with progress(f"Scoring {split}", 2 * len(facts)) as advance:
+    with ranking(ranker), progress(f"Scoring {split}", 2 * len(facts)) as advance:
         for index in torch.split(torch.arange(len(facts)), queries_per_chunk(graph.num_entities)):
             for side in (False, True):
                 triples = facts[index]
@@ -202,7 +200,6 @@ def _judge(
                 row, place = kept.nonzero(as_tuple=True)
                 parts.append((scores[row, place].double(), place == 0, queries.relation[row], index[row]))
                 advance(len(index))
-    ranker.end_ranking()
     judged = Judged(*(torch.cat(part).numpy() for part in zip(*parts, strict=True))) if parts else None
     if judged is None or judged.facts < 2:
         raise InputError(

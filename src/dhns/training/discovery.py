@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from dhns.errors import InputError
 from dhns.graph.candidates import CandidateEntities, Candidates
+from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.queries import Queries
 from dhns.progress import progress
 from dhns.ranking.evaluation import queries_per_chunk
-from dhns.training.ranker import Ranker
+from dhns.training.calibration import Calibration
+from dhns.training.ranker import Ranker, ranking
 
 _HEADS = 1 << 12  # asked for at once, however few the tails
 
@@ -47,10 +50,11 @@ def discover(
     each_relation: bool = False,
     candidates: Candidates = "seen",
 ) -> tuple[Tensor, Tensor]:
-    """The ``n`` triples of the highest scores, as tails of their heads and relations, that the graph does not hold.
+    """The ``n`` triples that score highest, as tails of their heads and relations, and that the graph does not hold.
 
-    Every head of a relation is asked for every tail. A triple of one entity twice counts only where the relation has one
-    in train: what is nearest to an entity is that entity. Memory is that of one chunk of scores and of what is returned.
+    Every head of a relation is asked for every tail. A triple of one entity twice counts only where the relation has
+    one in train: what is nearest to an entity is that entity. Memory is that of a chunk of scores and of what is
+    returned.
 
     Args:
         ranker: what scores.
@@ -71,9 +75,7 @@ def discover(
     loops = set(graph.train[graph.train[:, 0] == graph.train[:, 2], 1].tolist())
     work = sum(len(source.of(relation, True)) * len(source.of(relation, False)) for relation in chosen)
     found = {relation: _Best(n) for relation in chosen} if each_relation else dict.fromkeys(chosen, _Best(n))
-    ranker.eval()
-    ranker.start_ranking()
-    with torch.no_grad(), progress("Discovering", work) as advance:
+    with ranking(ranker), torch.no_grad(), progress("Discovering", work) as advance:
         for relation in chosen:
             tails = source.of(relation, False).to(ranker.device)
             for queries in _queries(source.of(relation, True).to(ranker.device), relation, len(tails)):
@@ -88,10 +90,22 @@ def discover(
                     scores.masked_fill_(queries.entity[:, None] == tails, -torch.inf)
                 found[relation].add(scores, queries, tails)
                 advance(scores.numel())
-    ranker.end_ranking()
     lists = list(found.values()) if each_relation else [found[relation] for relation in chosen[:1]]
     triples = [best.triples for best in lists] or [torch.empty(0, 3, dtype=torch.int64)]
     return torch.cat(triples), torch.cat([best.scores for best in lists] or [torch.empty(0)])
+
+
+def discovery_rows(
+    graph: KnowledgeGraph, triples: Tensor, scores: Tensor, calibration: Calibration | None
+) -> list[dict[str, Any]]:
+    """Triples by key, with their scores and, where the model is calibrated, probabilities."""
+    entities, relations = graph.entities.keys, graph.relations.keys
+    chances = [None] * len(scores) if calibration is None else calibration.probability(scores).tolist()
+    return [
+        {"head": entities[head], "relation": relations[relation], "tail": entities[tail], "score": score}
+        | ({} if chance is None else {"probability": chance})
+        for (head, relation, tail), score, chance in zip(triples.tolist(), scores.tolist(), chances, strict=True)
+    ]
 
 
 def _queries(heads: Tensor, relation: int, tails: int) -> Iterator[Queries]:

@@ -17,7 +17,7 @@ from dhns.graph.queries import Queries
 from dhns.graph.triple_sets import Places
 from dhns.ranking.evaluation import queries_per_chunk
 from dhns.training.calibration import Calibration
-from dhns.training.ranker import Ranker
+from dhns.training.ranker import Ranker, ranking
 
 _TRIPLES = 1 << 14  # scored at once
 
@@ -31,7 +31,9 @@ class Query:
     tail: int | None
 
     @classmethod
-    def parse(cls, graph: KnowledgeGraph, head: object, relation: object, tail: object, suggest: bool = True) -> Query:
+    def parse(
+        cls, graph: KnowledgeGraph, head: object, relation: object, tail: object, *, suggest: bool = True
+    ) -> Query:
         """From names, keys or ids; see `Vocabulary.find`.
 
         Raises:
@@ -119,12 +121,9 @@ def predict_many(
     places = Places(ranker.graph)
     size = queries_per_chunk(ranker.graph.num_entities)
     waiting = iter(queries)
-    ranker.start_ranking()
-    try:
+    with ranking(ranker):
         while some := list(islice(waiting, size if chunk is None else min(size, chunk))):
             yield from _answers(ranker, some, k, hide_known, calibration, places)
-    finally:
-        ranker.end_ranking()
 
 
 @torch.no_grad()

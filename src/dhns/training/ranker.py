@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -52,3 +54,14 @@ class Ranker(Protocol):
 
     def end_ranking(self) -> None:
         """Let go of what `start_ranking` prepared."""
+
+
+@contextmanager
+def ranking(ranker: Ranker) -> Iterator[None]:
+    """Within, many calls of `Ranker.score_all` share what can be prepared once."""
+    ranker.eval()
+    ranker.start_ranking()
+    try:
+        yield
+    finally:
+        ranker.end_ranking()
