@@ -34,7 +34,7 @@ def main(config: DictConfig) -> None:
         trust=config.trust,
     )
     show(_table(dict(made.report)))
-    print(f"{made.meaning}")
+    print(made.meaning)
     own = len(made.thresholds)
     for name, accuracy in made.report.items():
         if name.startswith("accuracy"):
@@ -48,7 +48,7 @@ def _table(report: dict[str, Any]) -> Table:
     from rich.table import Table
 
     table = Table(
-        title=f"{report['facts']:,} validation triples and {report['corrupted']:,} corrupted ones, held out of each fit"
+        title=f"{report['facts']:,} facts of validation, {report['corrupted']:,} corrupted; cross-fitted"
     )
     table.add_column("probability")
     for column in ("ECE, %", "Brier", "log loss"):

@@ -112,10 +112,10 @@ class Calibration:
     @property
     def meaning(self) -> str:
         """In a sentence, of what the probability is one."""
-        drawn = "that its relation has on that side in train" if self.candidates == "seen" else "of the whole graph"
+        drawn = "entities seen on that side of the relation in train" if self.candidates == "seen" else "any entities"
         return (
-            f"probabilities are of triples of which {100 * self.share:g} % are facts and the others have an entity "
-            f"{drawn} in the place of a head or tail ({self.method}, fitted on validation)"
+            f"probability: that of a fact, among triples of which {100 * self.share:g} % are facts and the others are "
+            f"corrupted by {drawn} ({self.method}, fitted on validation)"
         )
 
 
