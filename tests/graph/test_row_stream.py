@@ -56,7 +56,9 @@ def test_parquet_says_the_same(tmp_path):
     assert list(stream) == EXPECTED
     assert (stream.unit, stream.count()) == ("row", 3)
     # ids with an empty cell, as pandas writes them
-    parquet.write_table(pyarrow.table({"head": [7.0, float("nan"), 0.5], "relation": ["r"] * 3}), tmp_path / "i.parquet")
+    parquet.write_table(
+        pyarrow.table({"head": [7.0, float("nan"), 0.5], "relation": ["r"] * 3}), tmp_path / "i.parquet"
+    )
     found = list(RowStream(tmp_path / "i.parquet"))
     assert found[:2] == [Row(1, 7, "r", None), Row(2, None, "r", None)]
     assert found[2] == Fault(3, "head is 0.5; expected a name, or a whole number as an id")
@@ -100,7 +102,12 @@ def test_a_bad_line_has_its_number_and_the_next_is_read(tmp_path, name, line, fa
 
 
 def test_lines_are_counted_with_and_without_an_end(tmp_path):
-    assert [RowStream(written(tmp_path, "q.tsv", text)).count() for text in ("", "a\n", "a\nb", "a\n\n")] == [0, 1, 2, 2]
+    assert [RowStream(written(tmp_path, "q.tsv", text)).count() for text in ("", "a\n", "a\nb", "a\n\n")] == [
+        0,
+        1,
+        2,
+        2,
+    ]
 
 
 @pytest.mark.parametrize(

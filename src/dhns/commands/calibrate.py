@@ -34,6 +34,8 @@ def main(config: DictConfig) -> None:
         trust=config.trust,
     )
     show(_table(dict(made.report)))
+    if left_out := made.report["left_out"]:
+        print(f"note: {left_out:,} facts are left out: no candidate makes a corrupted triple of them")
     print(made.meaning)
     own = len(made.thresholds)
     for name, accuracy in made.report.items():
@@ -47,9 +49,7 @@ def main(config: DictConfig) -> None:
 def _table(report: dict[str, Any]) -> Table:
     from rich.table import Table
 
-    table = Table(
-        title=f"{report['facts']:,} facts of validation, {report['corrupted']:,} corrupted; cross-fitted"
-    )
+    table = Table(title=f"{report['facts']:,} facts of validation, {report['corrupted']:,} corrupted; cross-fitted")
     table.add_column("probability")
     for column in ("ECE, %", "Brier", "log loss"):
         table.add_column(column, justify="right")

@@ -34,12 +34,14 @@ class Judged(NamedTuple):
         fact: ``(n,)`` bool.
         relation: ``(n,)``.
         group: ``(n,)`` which fact each is, or was made of.
+        left_out: facts that nothing corrupts, of relations that train lacks or that hold between all candidates.
     """
 
     score: np.ndarray
     fact: np.ndarray
     relation: np.ndarray
     group: np.ndarray
+    left_out: int = 0
 
     @property
     def facts(self) -> int:
@@ -112,7 +114,11 @@ def fit_calibration(
         )
     threshold, thresholds = _thresholds(valid)
     named = {graph.relations.keys[relation]: limit for relation, limit in thresholds.items()}
-    report: dict[str, Any] = {"facts": valid.facts, "corrupted": int((~valid.fact).sum())}
+    report: dict[str, Any] = {
+        "facts": valid.facts,
+        "corrupted": int((~valid.fact).sum()),
+        "left_out": valid.left_out,
+    }
     curves: dict[str, np.ndarray] = {}
 
     def measure(name: str, judged: Judged, probability: np.ndarray) -> None:
@@ -182,7 +188,8 @@ def _judge(
     if most is not None and most < len(facts):
         facts = facts[torch.randperm(len(facts), generator=rng)[:most].sort().values]
     source = CandidateEntities(graph, candidates)
-    parts: list[tuple[Tensor, ...]] = []
+    none = torch.empty(0, dtype=torch.int64)
+    parts: list[tuple[Tensor, ...]] = [(none.double(), none.bool(), none, none)]
     with ranking(ranker), progress(f"Scoring {split}", 2 * len(facts)) as advance:
         for index in torch.split(torch.arange(len(facts)), queries_per_chunk(graph.num_entities)):
             for side in (False, True):
@@ -200,12 +207,13 @@ def _judge(
                 row, place = kept.nonzero(as_tuple=True)
                 parts.append((scores[row, place].double(), place == 0, queries.relation[row], index[row]))
                 advance(len(index))
-    judged = Judged(*(torch.cat(part).numpy() for part in zip(*parts, strict=True))) if parts else None
-    if judged is None or judged.facts < 2:
+    score, fact, relation, group = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+    used = len(np.unique(group))
+    if used < 2:
         raise InputError(
-            f"{graph.name} has {judged.facts if judged else 0} {split} triples that can be corrupted; at least 2 are "
-            "needed to calibrate on"
+            f"{graph.name} has {used} {split} triples that can be corrupted; at least 2 are needed to calibrate on"
         )
+    judged = Judged(score, fact, relation, group, len(facts) - used)
     if not np.isfinite(judged.score).all():
         raise InputError("a score is NaN or infinite; the parameters have diverged: calibrate an earlier checkpoint")
     return judged

@@ -78,7 +78,7 @@ class Calibration:
     """A map of scores to the probability that a triple is a fact, and thresholds of scores.
 
     The probability is that of a triple drawn from a mixture: a share of facts, and corrupted triples as they were drawn
-    to fit it. Of another mixture it is another number; see `at_share`.
+    to fit it. Of another mixture it is another number: the odds change with those of the share.
 
     Attributes:
         method: of the curve.
@@ -119,14 +119,6 @@ class Calibration:
         )
 
 
-def at_share(probability: float, share: float, other: float) -> float:
-    """What a probability among facts of one ``share`` is among those of an ``other``: the odds change with theirs."""
-    if probability in (0, 1):
-        return probability
-    odds = probability / (1 - probability) * other / (1 - other) * (1 - share) / share
-    return odds / (1 + odds)
-
-
 def calibration_file(run: Path) -> Path:
     """Where the calibration of a run, a checkpoint file or a blend lies, if it has one."""
     found = run / BLEND if (run / BLEND).is_file() else to_use(run)
@@ -161,9 +153,10 @@ def load_calibration(run: Path) -> Calibration | None:
     again = f"dhns calibrate checkpoint={run} makes it anew, or remove the file"
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        found = Calibration(**content | {"curve": _CURVES[content["method"]](**content["curve"])})
+        curve = {key: tuple(value) if isinstance(value, list) else value for key, value in content["curve"].items()}
+        found = Calibration(**content | {"curve": _CURVES[content["method"]](**curve)})
         _require_sound(found)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file} is no readable calibration ({error}); {again}") from None
     if found.model != fingerprint_of(run):
         raise InputError(f"{file} was fitted to another checkpoint than the one that is there now; {again}")
