@@ -144,5 +144,8 @@ def test_a_triple_has_all_parts(tmp_path, module):
     (tmp_path / "t.jsonl").write_text('{"head": 0, "relation": "next", "tail": 1}\n{"head": 0, "relation": "next"}\n')
     with pytest.raises(InputError, match="line 2: the tail is empty; a triple has all three"):
         score_file(module, tmp_path / "t.jsonl", tmp_path / "s.csv")
+    for answer in (predict_file, score_file):
+        with pytest.raises(InputError, match="chunk is 0; at least 1 line"):
+            answer(module, tmp_path / "t.jsonl", tmp_path / "s.csv", chunk=0)
     with pytest.raises(InputError, match="bad_lines is 'drop'; expected stop or skip"):
         score_file(module, tmp_path / "t.jsonl", tmp_path / "s.csv", bad_lines="drop")

@@ -171,6 +171,15 @@ def test_what_cannot_be_calibrated(oracle, toy_graph, monkeypatch):
     oracle.table[:] = torch.nan
     with pytest.raises(InputError, match="a score is NaN or infinite"):
         fit_calibration(oracle, "model")
+    for wrong, message in {
+        "method": "method is 'x'; expected platt or isotonic",
+        "candidates": "candidates is 'x'; expected seen or all",
+    }.items():
+        with pytest.raises(InputError, match=message):
+            fit_calibration(oracle, "model", **{wrong: "x"})
+    for wrong in ({"share": 1.0}, {"share": 0.0}, {"corrupted": 0}, {"valid_triples": 1}):
+        with pytest.raises(InputError, match=f"{next(iter(wrong))} is {next(iter(wrong.values()))}"):
+            fit_calibration(oracle, "model", **wrong)
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(InputError, match=r"needs scikit-learn: pip install 'dhns\[calibration\]'"):
         require_scikit_learn()

@@ -80,6 +80,11 @@ def test_loops_count_where_the_relation_has_one(make_module, toy_graph, rankers)
     assert any(head == tail for head, _, tail in discover(rankers["rotate"], [0], candidates="all")[0].tolist())
 
 
+def test_what_finds_nothing_is_refused(rankers):
+    with pytest.raises(InputError, match="n is 0; at least 1 triple"):
+        discover(rankers["rotate"], n=0)
+
+
 def test_scores_that_are_none_are_told(rankers):
     with torch.no_grad():
         rankers["rotate"].model.relations[1] = torch.nan

@@ -12,7 +12,7 @@ from dhns.commands.app import app
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from dhns.api import Discovery, TrainedModel
+    from dhns.training.trained_model import Discovery, TrainedModel
 
 SHOWN = 20
 """Triples that are printed, the best first; all of them are in the file."""

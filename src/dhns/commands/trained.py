@@ -10,10 +10,10 @@ from omegaconf import DictConfig
 from dhns.errors import InputError
 
 if TYPE_CHECKING:
-    from dhns.api import TrainedModel
     from dhns.training.answer_files import FileReport
     from dhns.training.calibration import Calibration
     from dhns.training.ranker import Ranker
+    from dhns.training.trained_model import TrainedModel
 
 
 def load(config: DictConfig) -> Ranker:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.queries import Queries
 
@@ -20,9 +21,14 @@ class CandidateEntities:
     Args:
         graph: whose training triples tell.
         which: see `Candidates`.
+
+    Raises:
+        InputError: ``which`` is neither.
     """
 
     def __init__(self, graph: KnowledgeGraph, which: Candidates) -> None:
+        if which not in get_args(Candidates):
+            raise InputError(f"candidates is '{which}'; expected {' or '.join(get_args(Candidates))}")
         self._relations = graph.num_relations
         if which == "all":
             self._entities = torch.arange(graph.num_entities)

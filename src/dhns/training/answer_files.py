@@ -91,7 +91,7 @@ def predict_file(
     """
     graph = ranker.graph
     columns = {**ANSWER_COLUMNS, **(PROBABILITY if calibration else {})}
-    with _work(graph, queries, out, columns, bad_lines, "Answering", whole=False) as work:
+    with _work(graph, queries, out, columns, bad_lines, chunk, "Answering", whole=False) as work:
         waiting: list[_Read] = []
 
         def asked() -> Iterator[Query]:
@@ -128,7 +128,7 @@ def score_file(
     """
     graph = ranker.graph
     columns = {**SCORE_COLUMNS, **({**PROBABILITY, **ACCEPTED} if calibration else {})}
-    with _work(graph, triples, out, columns, bad_lines, "Scoring", whole=True) as work, ranking(ranker):
+    with _work(graph, triples, out, columns, bad_lines, chunk, "Scoring", whole=True) as work, ranking(ranker):
         places = Places(graph)
         for rows in _chunks(work.rows, chunk):
             ids = torch.tensor([[row.query.head, row.query.relation, row.query.tail] for row in rows])
@@ -185,10 +185,19 @@ class _Work:
 
 @contextmanager
 def _work(
-    graph: KnowledgeGraph, path: Path, out: Path, columns: Columns, bad_lines: BadLines, doing: str, whole: bool
+    graph: KnowledgeGraph,
+    path: Path,
+    out: Path,
+    columns: Columns,
+    bad_lines: BadLines,
+    chunk: int,
+    doing: str,
+    whole: bool,
 ) -> Iterator[_Work]:
     if bad_lines not in ("stop", "skip"):
         raise InputError(f"bad_lines is '{bad_lines}'; expected stop or skip")
+    if chunk < 1:
+        raise InputError(f"chunk is {chunk}; at least 1 line has to be held at once")
     require_stream_kind(out)
     stream, report = RowStream(path), FileReport()
     with ExitStack() as files:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -101,9 +101,16 @@ def fit_calibration(
         test: measure it on the test split too.
 
     Raises:
-        InputError: scikit-learn is not there, there are too few validation triples, or scores tell nothing.
+        InputError: scikit-learn is not there, an argument is out of its range, there are too few validation triples, or
+            scores tell nothing.
     """
     require_scikit_learn()
+    if method not in get_args(Method):
+        raise InputError(f"method is '{method}'; expected {' or '.join(get_args(Method))}")
+    if not 0 < share < 1:
+        raise InputError(f"share is {share}; expected that of facts, between 0 and 1")
+    if corrupted < 1 or (valid_triples is not None and valid_triples < 2):
+        raise InputError(f"corrupted is {corrupted}, valid_triples is {valid_triples}; at least 1 and 2 are needed")
     graph = ranker.graph
     known = graph.triples("train", "valid")
     valid = _judge(ranker, "valid", known, candidates, corrupted, valid_triples, seed)

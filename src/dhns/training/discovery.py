@@ -67,8 +67,10 @@ def discover(
         ``(m, 3)`` triples and ``(m,)`` fp32 scores, best first; of every relation, in the order of ``relations``.
 
     Raises:
-        InputError: a score is NaN or infinite.
+        InputError: n is not positive, or a score is NaN or infinite.
     """
+    if n < 1:
+        raise InputError(f"n is {n}; at least 1 triple has to be asked for")
     graph = ranker.graph
     chosen = list(dict.fromkeys(range(graph.num_relations) if relations is None else relations))
     source = CandidateEntities(graph, candidates)

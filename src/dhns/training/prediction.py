@@ -118,6 +118,8 @@ def predict_many(
     """
     if k < 1:
         raise InputError(f"k is {k}; at least 1 answer has to be asked for")
+    if chunk is not None and chunk < 1:
+        raise InputError(f"chunk is {chunk}; at least 1 query has to be held at once")
     places = Places(ranker.graph)
     size = queries_per_chunk(ranker.graph.num_entities)
     waiting = iter(queries)
