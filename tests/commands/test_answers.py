@@ -2,7 +2,10 @@
 
 import csv
 import json
+import re
+import shlex
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ import dhns
 from commands.shell import DATA, ENTITIES, SMALL, SPLITS, program, refused, succeed, write_graph
 
 pytest.importorskip("sklearn")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "answers.md"
 
 
 LEARNT = {
@@ -35,6 +39,13 @@ def calibrated(tmp_path_factory):
 def table(path):
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "line", re.findall(r"^    (dhns .*?)(?: +#.*)?$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+)
+def test_the_commands_of_the_page_are_commands(tmp_path, line):
+    assert "checkpoint" in succeed(tmp_path, *shlex.split(line)[1:], "--cfg", "job")
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
