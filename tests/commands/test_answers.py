@@ -45,7 +45,9 @@ def table(path):
     "line", re.findall(r"^    (dhns .*?)(?: +#.*)?$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 )
 def test_the_commands_of_the_page_are_commands(tmp_path, line):
-    assert "checkpoint" in succeed(tmp_path, *shlex.split(line)[1:], "--cfg", "job")
+    command, *settings = shlex.split(line)[1:]
+    printed = succeed(tmp_path, command, *settings, "--cfg", "job")
+    assert all(f"{setting.partition('=')[0].split('.')[-1]}:" in printed for setting in settings)
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
