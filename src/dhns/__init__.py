@@ -16,10 +16,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "KnowledgeGraph", "__version__", "blend", "load", "load_graph", "report", "train"]
+__all__ = ["InputError", "KnowledgeGraph", "__version__", "blend", "calibrate", "load", "load_graph", "report", "train"]
 
 if TYPE_CHECKING:
-    from dhns.api import blend, load, load_graph, report, train
+    from dhns.api import blend, calibrate, load, load_graph, report, train
     from dhns.errors import InputError
     from dhns.graph.knowledge_graph import KnowledgeGraph
 
@@ -27,6 +27,7 @@ _HOMES = {
     "InputError": "dhns.errors",
     "KnowledgeGraph": "dhns.graph.knowledge_graph",
     "blend": "dhns.api",
+    "calibrate": "dhns.api",
     "load": "dhns.api",
     "load_graph": "dhns.api",
     "report": "dhns.api",

@@ -5,188 +5,34 @@ Each is imported from ``dhns`` itself: ``dhns.load``, ``dhns.load_graph``, ``dhn
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import numpy as np
-import torch
 from omegaconf import open_dict
-from torch import Tensor
 
 from dhns.config.composition import composed, groups, told
-from dhns.config.values import check_value
+from dhns.config.values import check_value, plain
 from dhns.errors import InputError
-from dhns.exchange.vectors import NamedVectors, require_format, write_vectors
 from dhns.experiments.blending import blend_runs
+from dhns.graph.candidates import Candidates
 from dhns.graph.fingerprint import fingerprint
-from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
+from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph as _load_graph
-from dhns.ranges import Count, NotNegative
+from dhns.ranges import NotNegative
 from dhns.reporting.document import write_report
 from dhns.resources import own_conf
+from dhns.results.plots import plot_reliability
 from dhns.sharing.hub import fetched
-from dhns.training.blend import Blend, load_ranker
+from dhns.training.blend import load_ranker
+from dhns.training.calibrate import fit_calibration, require_scikit_learn
+from dhns.training.calibration import Calibration, Method, fingerprint_of, load_calibration, save_calibration
 from dhns.training.check import check_settings
 from dhns.training.device import choose_device
-from dhns.training.evaluation import rank_queries
 from dhns.training.experiment import run
-from dhns.training.module import LinkPredictionModule
-from dhns.training.prediction import Query, answer_rows, predict
-
-Name = str | int
-"""A key, a label, ``id:7``, or an id as an integer."""
-
-
-class Prediction(NamedTuple):
-    """An answer to a query; ``known`` lists the splits that hold the fact, separated by commas."""
-
-    rank: int
-    key: str
-    label: str
-    score: float
-    known: str
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """What a model has learnt, in the order of the graph's entities and relations.
-
-    Attributes:
-        entities: ``(entities, J)`` float32 joint embeddings, which the scorer takes.
-        relations: ``(relations, R)`` float32; twice as many rows with reciprocal relations.
-        views: ``(entities, D)`` float32 by name, ``structure`` first.
-        present: ``(entities,)`` bool by view; absent rows of a view mean nothing.
-    """
-
-    entities: np.ndarray
-    relations: np.ndarray
-    views: dict[str, np.ndarray]
-    present: dict[str, np.ndarray]
-
-
-class TrainedModel:
-    """A trained model, or a blend of some, and the graph that it was trained on.
-
-    Attributes:
-        graph: names, triples and features.
-        ranker: the LightningModule, in evaluation mode, or the blend.
-    """
-
-    def __init__(self, ranker: LinkPredictionModule | Blend) -> None:
-        self.ranker = ranker.eval()
-        self.graph = ranker.graph
-
-    @property
-    def module(self) -> LinkPredictionModule:
-        """The LightningModule.
-
-        Raises:
-            InputError: this is a blend, which has several.
-        """
-        if isinstance(self.ranker, Blend):
-            raise InputError(
-                "a blend has no embeddings and no scores of triples by themselves, only answers to queries; load one "
-                "of its members (members/0 in its folder)"
-            )
-        return self.ranker
-
-    def predict(
-        self,
-        head: Name | None = None,
-        relation: Name | None = None,
-        tail: Name | None = None,
-        k: int = 10,
-        known: Literal["mark", "hide"] = "mark",
-    ) -> list[Prediction]:
-        """The ``k`` best answers to a query, best first. Exactly one of head, relation and tail is left out.
-
-        Raises:
-            InputError: a name is unknown or ambiguous, or not exactly two parts are given.
-        """
-        if known not in ("mark", "hide"):
-            raise InputError(f"known is '{known}'; expected mark or hide")
-        check_value("k", k := _plain(k), Count)
-        query = Query.parse(self.graph, *map(_as_name, (head, relation, tail)))
-        answers = predict(self.ranker, query, k, hide_known=known == "hide")
-        return [Prediction(**row) for row in answer_rows(self.graph, query, answers)]
-
-    @torch.no_grad()
-    def score(self, triples: Iterable[Sequence[Name]] | np.ndarray | Tensor) -> np.ndarray:
-        """``(n,)`` float32 scores of triples (head, relation, tail) by name or id; higher is truer.
-
-        Raises:
-            InputError: there is none, a row has not three parts, or a name is unknown.
-        """
-        scores: np.ndarray = self.module.model.score_triples(self._ids(triples)).float().cpu().numpy()
-        return scores
-
-    def evaluate(
-        self, split: Literal["train", "valid", "test"] = "test", triples: Iterable[Sequence[Name]] | None = None
-    ) -> dict[str, float]:
-        """Filtered metrics of a split, or of triples by name or id, as `dhns.ranking.metric` names them.
-
-        Raises:
-            InputError: there are no triples, or a name is unknown.
-        """
-        chosen = self.graph.split(split) if triples is None else self._ids(triples).cpu()
-        metrics, _ = rank_queries(self.ranker, chosen)
-        return metrics
-
-    @torch.no_grad()
-    def embeddings(self) -> Embeddings:
-        """Embeddings of all entities and relations."""
-        model = self.module.model
-        encoded = model.encode()
-        return Embeddings(
-            encoded.joint.float().cpu().numpy(),
-            model.relation_table().float().cpu().numpy(),
-            {name: view.float().cpu().numpy() for name, view in encoded.views.items()},
-            {name: mask.cpu().numpy() for name, mask in encoded.present.items()},
-        )
-
-    def export(self, path: str | Path, format: str = "auto") -> list[Path]:
-        """Write `embeddings` with keys and labels for other programs; see `dhns.exchange.vectors.write_vectors`.
-
-        The second half of reciprocal relations has ``(reciprocal)`` behind its names.
-
-        Args:
-            path: ends in ``.safetensors``, ``.npz``, ``.parquet`` or ``.tsv``; or a folder for TensorBoard's projector.
-            format: one of these without the dot, or ``projector``, where the path does not say it.
-
-        Returns:
-            The files that were written.
-
-        Raises:
-            InputError: this is a blend, the format is unknown, the folder is taken, or pyarrow is not installed.
-        """
-        path = Path(path).expanduser()
-        require_format(path, format)
-        vectors, names, relations = self.embeddings(), self.graph.entities, self.graph.relations
-        keys, labels = list(relations.keys), list(relations.labels)
-        if len(vectors.relations) > len(keys):
-            keys += [f"{key} (reciprocal)" for key in keys]
-            labels += [f"{label} (reciprocal)" for label in labels]
-        return write_vectors(
-            path,
-            NamedVectors("entity", names.keys, names.labels, vectors.entities, vectors.views, vectors.present),
-            NamedVectors("relation", keys, labels, vectors.relations),
-            format,
-        )
-
-    def _ids(self, triples: Iterable[Sequence[Name]] | np.ndarray | Tensor) -> Tensor:
-        if isinstance(triples, Tensor):
-            triples = triples.cpu().numpy()
-        rows = [list(row) for row in triples]
-        if not rows:
-            raise InputError("there are no triples; give some as (head, relation, tail)")
-        if wrong := next((row for row in rows if len(row) != 3), None):
-            raise InputError(f"{wrong} is no triple; expected (head, relation, tail)")
-        names = (self.graph.entities, self.graph.relations, self.graph.entities)
-        ids = [[_find(vocabulary, part) for vocabulary, part in zip(names, row, strict=True)] for row in rows]
-        return torch.tensor(ids, device=self.ranker.device)
+from dhns.training.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -213,11 +59,6 @@ class Run:
         return load(self.folder, device="cpu")
 
 
-def _plain(value: Any) -> Any:
-    """A number of NumPy as one of Python."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def load(
     run: str | Path,
     device: str = "auto",
@@ -236,7 +77,8 @@ def load(
         InputError: there is no readable checkpoint, its graph is not there or another, or it names foreign code.
     """
     with told():
-        return TrainedModel(load_ranker(fetched(run), choose_device(device), dataset, trust))
+        path = fetched(run)
+        return TrainedModel(load_ranker(path, choose_device(device), dataset, trust), load_calibration(path))
 
 
 def blend(
@@ -261,7 +103,7 @@ def blend(
     folder = Path(folder).expanduser()
     if isinstance(runs, str | Path):
         raise InputError(f"runs is {str(runs)!r}; expected a list of folders, such as [{str(runs)!r}, 'another']")
-    weights = None if weights is None else list(map(_plain, weights))
+    weights = None if weights is None else list(map(plain, weights))
     check_value("weights", weights, Sequence[NotNegative] | None)
     paths = [Path(run).expanduser() for run in runs]
     with told():
@@ -314,6 +156,50 @@ def report(
             **described,
         )
     return file
+
+
+def calibrate(
+    run: str | Path,
+    method: Method = "platt",
+    share: float = 0.5,
+    candidates: Candidates = "seen",
+    *,
+    corrupted: int = 32,
+    valid_triples: int | None = 5000,
+    seed: int = 0,
+    test: bool = False,
+    device: str = "auto",
+    dataset: Mapping[str, Any] | None = None,
+    trust: Collection[str] = (),
+) -> Calibration:
+    """Fit probabilities and thresholds on validation, and store them beside the checkpoint, with a plot.
+
+    Args:
+        run: see `load`.
+        method: ``platt`` or ``isotonic``.
+        share: of facts among the triples that probabilities are meant for.
+        candidates: what facts are corrupted by: ``seen`` on that side of the relation in train, or ``all`` entities.
+        corrupted: triples per fact and side.
+        valid_triples: facts at most, chosen at random; None for all.
+        seed: of that choice, and of corrupted triples.
+        test: measure the result on the test split too.
+        device: see `load`.
+        dataset: see `load`.
+        trust: see `load`.
+
+    Raises:
+        InputError: scikit-learn is not there, validation triples are too few, or see `load`.
+    """
+    with told():
+        path = fetched(run)
+        require_scikit_learn()
+        ranker = load_ranker(path, choose_device(device), dataset, trust)
+        fitted = fit_calibration(
+            ranker, fingerprint_of(path), method, share, candidates, corrupted, valid_triples, seed, test
+        )
+        file = save_calibration(fitted.calibration, path)
+        plot_reliability(fitted.curves, method, file.with_suffix(".png"))
+    return fitted.calibration
 
 
 def load_graph(
@@ -376,11 +262,3 @@ def train(
         check_settings(config)
         folder = Path(config.run_dir)  # now: it is named by the data, which may change while the run is at work
         return Run(folder, run(config, graph if isinstance(graph, KnowledgeGraph) else None))
-
-
-def _as_name(part: Name | None) -> str | None:
-    return None if part is None else f"id:{int(part)}" if isinstance(part, int | np.integer) else str(part)
-
-
-def _find(names: Vocabulary, part: Any) -> int:
-    return names.find(f"id:{int(part)}" if isinstance(part, int | np.integer) else str(part))

@@ -12,7 +12,10 @@ from dhns.interruption import ended_by_signals
 COMMANDS = {
     "train": "train a model, rank the test split, store the result",
     "evaluate": "rank a split with a trained checkpoint",
-    "predict": "answer queries by name with a trained checkpoint",
+    "predict": "answer queries by name, one or a file of them, with a trained checkpoint",
+    "score": "score a file of triples with a trained checkpoint",
+    "discover": "find the most plausible new facts",
+    "calibrate": "turn scores into probabilities, fitted on validation",
     "export": "write a trained checkpoint's embeddings for other programs",
     "blend": "let several trained models answer together, weights chosen on validation",
     "share": "pack a trained model into a folder that works anywhere, or onto the Hugging Face hub",

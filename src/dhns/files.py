@@ -7,8 +7,10 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 PARTIAL = ".tmp"
 """Ends the names of files that are not complete yet."""
@@ -17,8 +19,9 @@ LOCK = ".lock"
 _BLOCK = 1 << 22  # bytes
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that it is either absent, the old one, or complete: to a temporary file, then renamed.
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, so that ``path`` is either absent, the old one, or complete: a temporary one, then renamed.
 
     Raises:
         OSError: with the path of the file, if the disk is full or the like.
@@ -27,16 +30,23 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.errno is not None:
+        # one that the writer met in another file keeps that file's name
+        if error.errno is not None and (error.filename is None or Path(error.filename) in (temporary, *path.parents)):
             error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file, whole or not at all; see `replacing`."""
+    with replacing(path) as file:
+        file.write(content)
 
 
 def link(source: Path, target: Path) -> None:

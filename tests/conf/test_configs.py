@@ -167,7 +167,7 @@ def test_no_value_is_missing_but_those_that_a_user_gives():
     for option in options("dataset"):
         config = leaves_of(composed("train", f"dataset={option}"))
         missing |= {key for key, value in config.items() if value == "???"}
-    assert missing == {"checkpoint", "action", "out", "members", "dataset.folder", "dataset.path"}
+    assert missing == {"checkpoint", "action", "out", "members", "triples", "dataset.folder", "dataset.path"}
 
 
 def leaves_of(config):

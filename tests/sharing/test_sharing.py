@@ -142,6 +142,16 @@ def test_a_pack_is_written_again(place, tmp_path):
     assert names == {"README.md", "checkpoints", "graph.safetensors", "ranks.npz", "result.json"}
 
 
+@pytest.mark.parametrize("run", ["run0", "blend"])
+def test_probabilities_go_along(place, run, tmp_path):
+    pytest.importorskip("sklearn", reason="the extra calibration is not installed")
+    shutil.copytree(place / run, tmp_path / "run")
+    dhns.calibrate(tmp_path / "run", device="cpu")
+    pack(tmp_path / "run", tmp_path / "pack")
+    assert answers(tmp_path / "pack") == answers(tmp_path / "run")
+    assert answers(tmp_path / "pack")[0].probability is not None
+
+
 def test_places_become_names():
     config = {"dataset": {"folder": "/home/me/graph", "modalities": {"t": ["/a/b.npy", "c/d.npy"]}}, "n": 3}
     assert without_places(config) == {"dataset": {"folder": "graph", "modalities": {"t": ["b.npy", "c/d.npy"]}}, "n": 3}

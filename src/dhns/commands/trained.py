@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
+from dhns.errors import InputError
+
 if TYPE_CHECKING:
+    from dhns.training.answer_files import FileReport
+    from dhns.training.calibration import Calibration
     from dhns.training.ranker import Ranker
+    from dhns.training.trained_model import TrainedModel
 
 
 def load(config: DictConfig) -> Ranker:
@@ -18,3 +24,36 @@ def load(config: DictConfig) -> Ranker:
 
     moved = {str(key): value for key, value in config.dataset.items() if value}
     return load_ranker(fetched(config.checkpoint), choose_device(config.device), moved, config.trust)
+
+
+def load_model(config: DictConfig) -> TrainedModel:
+    """As `load`, with its calibration if it has one."""
+    from dhns.api import load
+
+    moved = {str(key): value for key, value in config.dataset.items() if value}
+    return load(config.checkpoint, config.device, moved, config.trust)
+
+
+def require_files(config: DictConfig, name: str) -> None:
+    """Refuse a file that cannot be read, and a place that cannot be written, before the model is loaded.
+
+    Raises:
+        InputError: see `RowStream` and `require_stream_kind`; or ``out`` is not given.
+    """
+    from dhns.graph.readers.row_stream import RowStream
+    from dhns.results.record_stream import require_stream_kind
+
+    RowStream(Path(config[name]).expanduser())
+    if config.out is None:
+        raise InputError("out is not given; add out=FILE, which ends in .csv, .tsv, .jsonl or .parquet")
+    require_stream_kind(Path(config.out).expanduser())
+
+
+def tell(report: FileReport, calibration: Calibration | None) -> None:
+    """What was guessed of a file, which lines were left out, and what probabilities are of."""
+    for note in [*report.notes, *([] if calibration is None else [calibration.meaning])]:
+        print(f"note: {note}")
+    for fault in report.faults:
+        print(f"skipped: {fault}")
+    if report.skipped:
+        print(f"{report.skipped:,} bad lines were skipped; all of them: {report.skipped_file}")

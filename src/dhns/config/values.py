@@ -44,6 +44,11 @@ def check_value(key: str, value: Any, annotation: Any) -> None:
     raise InputError(f"{key} is {_shown(value)}; expected {', '.join(words)}")
 
 
+def plain(value: Any) -> Any:
+    """A number of NumPy as one of Python."""
+    return value.item() if type(value).__module__ == "numpy" and hasattr(value, "item") else value
+
+
 def check_leaves(key: str, value: Any) -> None:
     """Refuse what no setting takes, anywhere in a node of a configuration.
 

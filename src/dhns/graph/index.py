@@ -65,6 +65,14 @@ class KnownAnswers(nn.Module):
         position = torch.arange(len(query), device=query.device) - first[query]
         return query, self.answers[start[query] + position]
 
+    def holds(self, triples: Tensor) -> Tensor:
+        """``(n,)`` bool: which of triples ``(n, 3)`` are known."""
+        tails = torch.zeros_like(triples[:, 0], dtype=torch.bool)
+        query, answer = self.lookup(Queries.of(triples, tails))
+        held = torch.zeros(len(triples), dtype=torch.bool, device=triples.device)
+        held[query[answer == triples[query, 2]]] = True
+        return held
+
     def among(self, queries: Queries, candidates: Tensor) -> Tensor:
         """``(batch, N)`` bool: which of the ``candidates`` ``(N,)`` are known answers of each query."""
         query, answer = self.lookup(queries)

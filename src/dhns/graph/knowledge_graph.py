@@ -58,13 +58,17 @@ class Vocabulary:
             return [self.ids[name]]
         return self._labelled.get(name) or self._in_any_case.get(name.casefold()) or []
 
-    def find(self, name: str) -> int:
+    def find(self, name: str, suggest: bool = True) -> int:
         """The id of a key, else of a label, else of either with case ignored, where that is unique; or of ``id:7``.
 
         A number is a name like any other: only ``id:`` before it makes it an id.
 
+        Args:
+            name: to look up.
+            suggest: look for the nearest names where there is none; that takes a second among a hundred thousand.
+
         Raises:
-            InputError: nothing, or more than one thing, has that name; the message lists the nearest names.
+            InputError: nothing, or more than one thing, has that name.
         """
         found = self.named(name)
         if len(found) == 1:
@@ -77,7 +81,9 @@ class Vocabulary:
             if int(number) < len(self):
                 return int(number)
             raise InputError(f"{self.kind} id {number} is out of range; ids go from 0 to {len(self) - 1}")
-        near = difflib.get_close_matches(name, self.labels, n=3) or difflib.get_close_matches(name, self.keys, n=3)
+        near: list[str] = []
+        if suggest:
+            near = difflib.get_close_matches(name, self.labels, n=3) or difflib.get_close_matches(name, self.keys, n=3)
         hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
         if name.isdecimal() and int(name) < len(self):
             hint = f"; id:{name} is the {self.kind} of that id, {self.labels[int(name)]}"

@@ -161,13 +161,23 @@ def _read_bytes(path: Path) -> bytes:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _decode(path: Path, content: bytes) -> str:
-    if encoding := _wide_encoding(content[:_SAMPLE]):
+def require_utf8(path: Path, start: bytes) -> None:
+    """Raise `InputError` if the first bytes of a file tell that it is in an encoding of two or four bytes a letter."""
+    if encoding := _wide_encoding(start[:_SAMPLE]):
         raise InputError(f"{path}: the file is in {encoding}; save it in UTF-8")
+
+
+def archive_of(content: bytes) -> str | None:
+    """What packed the content of a file that is no text, and what to do about it; None if nothing tells."""
+    return next((words for start, words in _ARCHIVES.items() if content.startswith(start)), None)
+
+
+def _decode(path: Path, content: bytes) -> str:
+    require_utf8(path, content)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if archive := next((words for start, words in _ARCHIVES.items() if content.startswith(start)), None):
+        if archive := archive_of(content):
             raise InputError(f"{path}: the file is {archive}") from None
         if not set(content) & set(b"\t\n\r ,"):
             raise InputError(f"{path}: not a text file: it has no line ends, tabs or spaces") from None

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.knowledge_graph import SPLITS, KnowledgeGraph
 
 
 def distinct(triples: Tensor) -> Tensor:
@@ -50,6 +50,28 @@ def is_in(keys: Tensor, others: Tensor) -> Tensor:
 def occur_in(triples: Tensor, others: Tensor, graph: KnowledgeGraph) -> Tensor:
     """``(n,)`` bool: which of ``triples (n, 3)`` are among ``others (m, 3)``."""
     return is_in(triple_keys(triples, graph), triple_keys(others, graph))
+
+
+class Places:
+    """Looks up which splits hold a triple; ``filter only`` are the true triples of no split.
+
+    Args:
+        graph: whose triples are sorted once, 8 bytes each.
+    """
+
+    def __init__(self, graph: KnowledgeGraph) -> None:
+        self._graph = graph
+        triples = {name: graph.split(name) for name in SPLITS} | {"filter only": graph.filter_only}
+        self._keys = {name: np.sort(triple_keys(rows, graph).numpy()) for name, rows in triples.items() if len(rows)}
+
+    def of(self, triples: Tensor) -> list[tuple[str, ...]]:
+        """For each of triples ``(n, 3)`` the names of the splits that hold it."""
+        asked = triple_keys(triples, self._graph).numpy()
+        held = {
+            name: keys[np.searchsorted(keys, asked).clip(max=len(keys) - 1)] == asked
+            for name, keys in self._keys.items()
+        }
+        return [tuple(name for name, mask in held.items() if mask[row]) for row in range(len(asked))]
 
 
 def join(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:

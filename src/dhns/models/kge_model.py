@@ -112,6 +112,12 @@ class KGEModel(nn.Module):
         scores = self.scorer.score_candidates(*asked, encoded.joint, rows)
         return scores if self.own_entity is None else self.own_entity.raise_candidates(scores, queries, candidates)
 
+    def score_among(self, queries: Queries, candidates: Tensor, table: Tensor) -> Tensor:
+        """``(B, C)`` scores of entities ``(C,)`` as answers to every query, of joint embeddings ``(E, J)`` of all."""
+        scores = self.scorer.score_all(*self.embed(queries, table, self.relation_table()), table[candidates])
+        own = self.own_entity
+        return scores if own is None else own.raise_candidates(scores, queries, candidates[None])
+
     def score_all(self, queries: Queries, table: Tensor | None = None) -> Tensor:
         """``(B, E)`` scores of every entity as the answer.
 

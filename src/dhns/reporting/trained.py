@@ -144,7 +144,7 @@ def _example(ranker: Ranker, triple: Tensor, head_side: bool, rank: float) -> Ex
     query, true = (Query(None, relation, tail), head) if head_side else (Query(head, relation, None), tail)
     asked = Queries.of(triple[None].to(ranker.device), torch.tensor([head_side], device=ranker.device))
     scores = ranker.score_all(asked)[0].float().cpu()
-    others = query.known(ranker.graph)
+    others = ranker.known.lookup(asked)[1].cpu()
     filtered = scores.index_fill(0, others[others != true], -torch.inf)
     best = filtered.topk(min(SHOWN, int(filtered.isfinite().sum()))).indices.tolist()
     answers = [

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import Tensor
 
 from dhns.files import write_bytes
@@ -79,6 +80,31 @@ def plot_missing(results: Mapping[Setting, list[dict[str, Any]]], split: str, pa
     figure.suptitle(f"{dataset}: modalities taken away\nmean over seeds, bars from least to greatest", fontsize=9)
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(systems)), fontsize=8)
+    _save(figure, path)
+
+
+def plot_reliability(curves: Mapping[str, np.ndarray], method: str, path: Path) -> None:
+    """Share of facts by probability, on triples that the probabilities were not fitted to; the diagonal is right.
+
+    Args:
+        curves: bins by name, as `dhns.results.reliability.reliability` gives them.
+        method: the name of the curve that was stored, which is drawn bold.
+        path: of the PNG.
+    """
+    figure = _figure((4.8, 5.4))
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
+    for number, (name, bins) in enumerate(curves.items()):
+        style: dict[str, Any] = {"color": f"C{number}", "linewidth": 2.2 if name == method else 1}
+        axes.plot(bins[:, 0], bins[:, 1], marker="o", markersize=4, label=name, **style)
+        below.plot(bins[:, 0], bins[:, 2], marker="o", markersize=3, **style)
+    axes.set_ylabel("share of facts")
+    below.set_ylabel("triples")
+    below.set_xlabel("probability")
+    axes.set_title("Facts by probability, on triples held out of the fit", fontsize=9)
+    axes.legend(fontsize=8)
+    for each in (axes, below):
+        each.grid(alpha=0.3)
     _save(figure, path)
 
 

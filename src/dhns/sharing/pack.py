@@ -6,6 +6,7 @@ import copy
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from dhns.results.store import read_result
 from dhns.sharing.card import FILE_NAME as CARD_FILE
 from dhns.sharing.card import card
 from dhns.training.blend import MEMBERS
+from dhns.training.calibration import ENDING, fingerprint_of, load_calibration, save_calibration
 from dhns.training.checkpoint import METADATA, read_chosen
 from dhns.training.saved_graph import FEATURES, load_saved_graph
 from dhns.training.saved_graph import FILE_NAME as GRAPH_FILE
 
 KEPT = ("state_dict", "hyper_parameters", "batches_seen", "epoch", "fingerprints")
 """What using a model needs of a checkpoint; the states of optimizers are left out."""
-ALLOWED = (CARD_FILE, RESULT_FILE, RANKS_FILE, BLEND, "*.safetensors")
+ALLOWED = (CARD_FILE, RESULT_FILE, RANKS_FILE, BLEND, f"*{ENDING}", "*.safetensors")
 """What a shared folder may hold: nothing in it can run code."""
 
 
@@ -69,6 +71,8 @@ def pack(
         graph = _pack_graph(run, folder, with_features)
         result["checkpoint"] = f"checkpoints/{WEIGHTS}"
     write_json(folder / RESULT_FILE, result)
+    if (calibration := load_calibration(run)) is not None:
+        save_calibration(replace(calibration, model=fingerprint_of(folder)), folder)
     if (run / RANKS_FILE).is_file():
         link(run / RANKS_FILE, folder / RANKS_FILE)
     write_text(folder / CARD_FILE, card(result, load_saved_graph(graph), licence, with_features, address))

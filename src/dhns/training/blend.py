@@ -79,6 +79,12 @@ class Blend(nn.Module):
         """``(B, E)`` fp32 scores of every entity."""
         return _mean(self.weights, self.standardised(queries))
 
+    def score_among(self, queries: Queries, candidates: Tensor) -> Tensor:
+        """``(B, C)`` fp32 scores of entities ``(C,)``; they are standardised among all, so all are scored."""
+        rows = torch.arange(len(queries.entity), device=candidates.device)
+        chunks = torch.split(rows, queries_per_chunk(self.graph.num_entities * len(self.members)))
+        return torch.cat([self.score_all(queries.rows(some))[:, candidates] for some in chunks])
+
     def score_relations(self, triples: Tensor) -> Tensor:
         """``(R,)`` fp32 scores of triples ``(R, 3)`` that differ in their relation."""
         scores = (member.score_relations(triples)[None] for member in self.members)  # type: ignore[operator]

@@ -277,6 +277,11 @@ class LinkPredictionModule(pl.LightningModule):
         table = self.model.encode().joint if self._table is None else self._table
         return self.model.score_all(queries, table)
 
+    def score_among(self, queries: Queries, candidates: Tensor) -> Tensor:
+        """``(B, C)`` fp32 scores of entities ``(C,)``, at the cost of these alone."""
+        table = self.model.encode().joint if self._table is None else self._table
+        return self.model.score_among(queries, candidates, table)
+
     @property
     def score_triples(self) -> ScoreTriples:
         """By which ranking checks the scores of all entities."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -44,8 +46,22 @@ class Ranker(Protocol):
     def score_all(self, queries: Queries) -> Tensor:
         """``(B, E)`` fp32 scores of every entity as the answer to B queries."""
 
+    def score_among(self, queries: Queries, candidates: Tensor) -> Tensor:
+        """``(B, C)`` fp32 scores of entities ``(C,)`` as answers to B queries, as `score_all` has them."""
+
     def score_relations(self, triples: Tensor) -> Tensor:
         """``(R,)`` scores of triples ``(R, 3)`` that differ in their relation, comparable with one another."""
 
     def end_ranking(self) -> None:
         """Let go of what `start_ranking` prepared."""
+
+
+@contextmanager
+def ranking(ranker: Ranker) -> Iterator[None]:
+    """Within, many calls of `Ranker.score_all` share what can be prepared once."""
+    ranker.eval()
+    ranker.start_ranking()
+    try:
+        yield
+    finally:
+        ranker.end_ranking()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dhns.tracking.backend import Row
 from dhns.training.module import LinkPredictionModule
-from dhns.training.prediction import Query, predict
+from dhns.training.prediction import Query, predict_many
 
 OWN_TO_A_MACHINE = frozenset({"paths", "run_dir", "logger", "progress", "force"})
 COLUMNS = ("query", "true answer", "rank", "answer", "score", "known fact")
@@ -40,13 +40,18 @@ def prediction_rows(module: LinkPredictionModule, triples: Tensor, answers: int)
     """The best answers to the tail and head queries of some triples, by label; a row per answer, see `COLUMNS`."""
     labels = module.graph.entities.labels
     rows: list[Row] = []
-    for head, relation, tail in triples.tolist():
-        for query, true in ((Query(head, relation, None), tail), (Query(None, relation, tail), head)):
-            for rank, answer in enumerate(predict(module, query, answers), start=1):
-                known = ", ".join(answer.known_in)
-                rows.append(
-                    (query.describe(module.graph), labels[true], rank, labels[answer.candidate], answer.score, known)
-                )
+    asked = [
+        (query, true)
+        for head, relation, tail in triples.tolist()
+        for query, true in ((Query(head, relation, None), tail), (Query(None, relation, tail), head))
+    ]
+    found = predict_many(module, [query for query, _ in asked], answers)
+    for (query, true), best in zip(asked, found, strict=True):
+        for rank, answer in enumerate(best, start=1):
+            known = ", ".join(answer.known_in)
+            rows.append(
+                (query.describe(module.graph), labels[true], rank, labels[answer.candidate], answer.score, known)
+            )
     return rows
 
 
