@@ -32,7 +32,7 @@ def script(name):
     return module
 
 
-measured, measured_speed = script("measured"), script("measured_speed")
+measured, measured_speed, new_entities = script("measured"), script("measured_speed"), script("new_entities")
 own_entity, readme_results = script("own_entity"), script("readme_results")
 
 
@@ -53,6 +53,11 @@ def test_the_page_of_generators_has_the_table_of_the_strong_objective(capsys):
 def test_the_page_has_the_figures_of_the_stored_tables():
     page = measured.PAGE.read_text(encoding="utf-8")
     assert measured.updated(page, measured.tables()) == page, "run python scripts/measured.py"
+
+
+def test_the_page_of_new_entities_has_what_was_measured():
+    page = new_entities.PAGE.read_text(encoding="utf-8")
+    assert new_entities.updated(page) == page, "run python scripts/new_entities.py"
 
 
 def test_the_page_of_speeds_has_the_figures_of_its_files():

@@ -7,6 +7,7 @@ import torch
 
 import dhns
 from dhns.graph.held_out import hold_out_entities
+from dhns.training.blend import Blend
 from dhns.training.evaluation import rank_queries
 from dhns.training.new_entities import graph_with, guessed, with_entities
 
@@ -148,6 +149,21 @@ def test_models_that_cannot_say_so(held, model, message, tmp_path):
 def test_newcomers_that_are_none(graph, arguments, message):
     with pytest.raises(dhns.InputError, match=message):
         graph_with(graph, *arguments)
+
+
+def test_a_model_is_told_by_name_and_a_blend_too(held, rotate):
+    known, new = held.graph.entities.keys[0], held.keys[0]
+    vector = {"place": {new: held.features["place"][new].tolist()}}
+    for ranker in (rotate, Blend([rotate, rotate], [1, 2])):
+        model = dhns.training.trained_model.TrainedModel(ranker)
+        told = model.with_entities([(new, "1 on", known)], vector, {new: "Newland"})
+        answers = told.predict(head="Newland", relation="1 on", k=COUNT)
+        assert known in {answer.key for answer in answers}
+        assert new not in model.graph.entities.ids
+        with pytest.raises(dhns.InputError, match="no entity is named 'nobody'"):
+            model.with_entities([(new, "1 on", "nobody")], vector)
+        with pytest.raises(dhns.InputError, match="no new entities"):
+            model.with_entities()
 
 
 def test_triples_of_old_entities_alone_are_refused(held, rotate):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,7 +16,7 @@ from dhns.config.values import check_value, plain
 from dhns.errors import InputError
 from dhns.exchange.vectors import NamedVectors, require_format, write_vectors
 from dhns.graph.candidates import Candidates
-from dhns.graph.knowledge_graph import Vocabulary
+from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
 from dhns.ranges import Count
 from dhns.training.answer_files import BadLines, FileReport, predict_file, score_file
 from dhns.training.blend import Blend
@@ -24,6 +24,7 @@ from dhns.training.calibration import Calibration
 from dhns.training.discovery import discover, discovery_rows
 from dhns.training.evaluation import rank_queries
 from dhns.training.module import LinkPredictionModule
+from dhns.training.new_entities import graph_with, with_entities
 from dhns.training.prediction import Query, answer_rows, as_name, predict_many, score_facts
 
 Name = str | int
@@ -213,6 +214,35 @@ class TrainedModel:
         metrics, _ = rank_queries(self.ranker, chosen)
         return metrics
 
+    def with_entities(
+        self,
+        triples: Iterable[Sequence[Name]] = (),
+        features: Mapping[str, Mapping[str, Any]] | None = None,
+        labels: Mapping[str, str] | None = None,
+        steps: int = 100,
+    ) -> TrainedModel:
+        """The model, told of entities that came after training; see `dhns.training.new_entities`.
+
+        Args:
+            triples: of new entities, with each other or with known ones.
+            features: by modality, a vector by key of a new entity.
+            labels: by key of a new entity, what to call it. Who has neither features nor a label is no new entity, but
+                a name that is unknown.
+            steps: of the fit to the triples.
+
+        Raises:
+            InputError: nothing is new, a name is unknown, a vector does not fit, or the model cannot take new entities.
+        """
+        vectors = features or {}
+        keys = list(dict.fromkeys([*(labels or {}), *(key for rows in vectors.values() for key in rows)]))
+        graph = graph_with(self.graph, keys, vectors, labels)
+        rows = list(triples)
+        told = to_ids(graph, rows) if rows else None
+        if isinstance(self.ranker, Blend):
+            members = [with_entities(member, graph, told, steps) for member in self.ranker.members]  # type: ignore[arg-type]
+            return TrainedModel(Blend(members, self.ranker.weights))
+        return TrainedModel(with_entities(self.ranker, graph, told, steps))
+
     @torch.no_grad()
     def embeddings(self) -> Embeddings:
         """Embeddings of all entities and relations."""
@@ -255,16 +285,25 @@ class TrainedModel:
         )
 
     def _ids(self, triples: Iterable[Sequence[Name]] | np.ndarray | Tensor) -> Tensor:
-        if isinstance(triples, Tensor):
-            triples = triples.cpu().numpy()
-        rows = [list(row) for row in triples]
-        if not rows:
-            raise InputError("there are no triples; give some as (head, relation, tail)")
-        if wrong := next((row for row in rows if len(row) != 3), None):
-            raise InputError(f"{wrong} is no triple; expected (head, relation, tail)")
-        names = (self.graph.entities, self.graph.relations, self.graph.entities)
-        ids = [[_find(vocabulary, part) for vocabulary, part in zip(names, row, strict=True)] for row in rows]
-        return torch.tensor(ids, device=self.ranker.device)
+        return to_ids(self.graph, triples).to(self.ranker.device)
+
+
+def to_ids(graph: KnowledgeGraph, triples: Iterable[Sequence[Name]] | np.ndarray | Tensor) -> Tensor:
+    """``(n, 3)`` ids of triples by name or id.
+
+    Raises:
+        InputError: there is none, a row has not three parts, or a name is unknown.
+    """
+    if isinstance(triples, Tensor):
+        triples = triples.cpu().numpy()
+    rows = [list(row) for row in triples]
+    if not rows:
+        raise InputError("there are no triples; give some as (head, relation, tail)")
+    if wrong := next((row for row in rows if len(row) != 3), None):
+        raise InputError(f"{wrong} is no triple; expected (head, relation, tail)")
+    names = (graph.entities, graph.relations, graph.entities)
+    ids = [[_find(vocabulary, part) for vocabulary, part in zip(names, row, strict=True)] for row in rows]
+    return torch.tensor(ids)
 
 
 def _find(names: Vocabulary, part: Any) -> int:
