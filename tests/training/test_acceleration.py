@@ -1,5 +1,6 @@
 """Precision and compilation of a training step: they hold in the step alone, and change no number beyond rounding."""
 
+import functools
 import os
 import shutil
 import sysconfig
@@ -11,7 +12,7 @@ import torch
 from torch._dynamo.utils import counters
 
 from dhns.errors import InputError
-from dhns.kernels.fusion import fusible, fusing
+from dhns.kernels.fusion import forget_compiled, fusible, fusing
 from dhns.scorers import distance
 from dhns.training.acceleration import Acceleration
 
@@ -98,3 +99,14 @@ def test_a_machine_without_a_compiler_is_told_so(monkeypatch):
     monkeypatch.setattr("torch._inductor.config.force_disable_caches", True)
     with fusing(True), pytest.raises(InputError, match=r"no-such-compiler.*acceleration\.compile=false"):
         fusible(lambda x: x.sin().sum(-1))(torch.ones(3, 5))
+
+
+def test_a_function_that_was_compiled_too_often_is_told_and_another_job_begins_anew(monkeypatch):
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager", dynamic=False))
+    double = fusible(lambda x: 2 * x)
+    with fusing(True), torch._dynamo.config.patch(recompile_limit=1):
+        double(torch.ones(1))
+        with pytest.raises(InputError, match=r"too many kinds of inputs .*acceleration\.compile=false"):
+            double(torch.ones(2))
+        forget_compiled()
+        assert double(torch.ones(4)).tolist() == [2, 2, 2, 2]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from dhns.errors import InputError
 from dhns.ranges import Count, NotNegative
@@ -96,7 +97,7 @@ class OTE(Scorer):
     def match_indexed(self, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
         # sorted, so that tiles that ask for tails only need not rotate
         order = query[:, -1].argsort()
-        score = tiled_indexed(self.match, query[order], table, index[order])
+        score = tiled_indexed(self.match, embedding(order, query), table, index[order])
         return torch.empty_like(score).index_copy(0, order, score)
 
     def match_all(self, query: Tensor, table: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from dhns.errors import InputError
 from dhns.kernels import pairs
@@ -96,7 +97,7 @@ class Scorer(nn.Module, ABC):
 
     def match_indexed(self, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
         """``(B, N)`` scores of the rows ``index`` ``(B, N)`` of ``table`` ``(E, D)`` against queries ``(B, Q)``."""
-        return self.match(query[:, None], table[index])
+        return self.match(query[:, None], embedding(index, table))
 
     def match_all(self, query: Tensor, table: Tensor) -> Tensor:
         """``(B, E)`` scores of every row of ``table`` ``(E, D)`` against queries ``(B, Q)``."""

@@ -25,6 +25,7 @@ from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.load import load_graph, prepare
 from dhns.graph.protocol import Protocol
 from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
+from dhns.kernels.fusion import forget_compiled
 from dhns.results.plots import plot_hardness
 from dhns.results.ranks import FILE_NAME as RANKS_FILE
 from dhns.results.ranks import write_ranks
@@ -35,6 +36,7 @@ from dhns.training.callbacks import checkpoints, progress
 from dhns.training.checkpoint import load_weights, read_checkpoint, require_best, require_resumable
 from dhns.training.checkpoint_io import plugins
 from dhns.training.continuation import start_from, take_over
+from dhns.training.device import kind_of
 from dhns.training.distributed import told_as_here
 from dhns.training.divergence import DivergenceGuard
 from dhns.training.evaluation import frequency_baseline, rank_split
@@ -71,6 +73,7 @@ def run(config: DictConfig, graph: KnowledgeGraph | None = None) -> dict[str, An
         result = read_result(result_file)
         _require_same_settings(config, result["config"], result_file)
         log.info("already done: %s (force=true trains again)", result_file)
+        _say_other_device(result, config)
         return result
     quiet_lightning()
     keep_freed_memory()
@@ -193,6 +196,17 @@ def _train_and_rank(
     }
 
 
+def _say_other_device(result: dict[str, Any], config: DictConfig) -> None:
+    """A run has the same hash on every device, but not the same numbers: generators of random numbers differ."""
+    made, here = str(result.get("device", "cpu")).partition(":")[0], kind_of(config.trainer.accelerator)
+    if made != here:
+        log.warning(
+            "that result was made on %s, which draws other random numbers than %s, where it would be made now; "
+            "force=true trains again",
+            made, here,
+        )  # fmt: skip
+
+
 def _require_unchanged(config: DictConfig, content: dict[str, str]) -> None:
     """Raise unless the files that were read are those by which the run is known."""
     now = content_of(config)
@@ -230,8 +244,9 @@ def _generated_report(module: LinkPredictionModule, folder: Path) -> dict[str, A
 def _release() -> None:
     """Free what a sweep's next job in this process does not need."""
     gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    forget_compiled()
+    if torch.accelerator.is_available():
+        torch.get_device_module().empty_cache()
 
 
 def _peak_memory_mib() -> float | None:
