@@ -13,6 +13,7 @@ class TrainerSettings(TypedDict, total=False):
     accelerator: str
     devices: int | str | list[int]
     strategy: Literal["auto"] | dict[str, Any]
+    # not 16-mixed: with a fused optimizer Lightning unscales gradients after optimization.clip_norm has seen them
     precision: Literal["32-true", "bf16-mixed"]
     max_epochs: Count
     check_val_every_n_epoch: Count
