@@ -16,7 +16,7 @@ FEATURES ?=
 TEST_JOBS ?= 2
 BENCH_RESULTS ?= results/bench
 
-.PHONY: setup demo test test-faults test-features lint bench wheel-test pins audit-dependencies sweep sweep-check clean carve-check
+.PHONY: setup demo test test-faults test-features test-kernels lint bench wheel-test pins audit-dependencies sweep sweep-check clean carve-check
 .PHONY: reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5
 
 setup: $(VENV)/.installed
@@ -49,6 +49,12 @@ test-features: setup
 test-faults: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults tests/properties -m "faults or not faults" \
 		--hypothesis-profile=deep
+
+# The Triton kernels, interpreted on the processor beside the C kernels, and compiled for a GPU. Installs Triton.
+test-kernels: setup
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,triton]"
+	TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/kernels
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/kernels/test_triton_compiles.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import dhns
-from dhns.kernels import pairs
+from dhns.kernels import c_pairs
 
 WAITING = {
     "lift_fresh",
@@ -70,7 +70,7 @@ class WatchSteps(pl.Callback):
 @pytest.fixture
 def waits(fit, make_module, monkeypatch):
     """The waits of two steps on a device that the C kernel does not run on."""
-    monkeypatch.setattr(pairs, "usable", lambda *_: False)
+    monkeypatch.setattr(c_pairs, "usable", lambda *_: False)
 
     def count(*overrides):
         watch = WatchSteps()
