@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from dhns.config.resolvers import register_resolvers
-from dhns.errors import InputError
+from dhns.errors import InputError, ToldElsewhere
 from dhns.interruption import Stopped, end_silently
 from dhns.progress import showing_progress
 from dhns.resources import conf_dir
@@ -94,5 +94,7 @@ def _fail(error: Exception, command: str) -> NoReturn:
     if not is_told(error):
         raise error
     logging.getLogger(__name__).debug("details", exc_info=error)
+    if isinstance(error, ToldElsewhere):
+        sys.exit(2)
     print(f"error: {message(error, command)}", file=sys.stderr)
     sys.exit(2)
