@@ -16,7 +16,7 @@ FEATURES ?=
 TEST_JOBS ?= 2
 BENCH_RESULTS ?= results/bench
 
-.PHONY: setup demo docs test test-faults test-features lint bench wheel-test pins audit-dependencies sweep sweep-check clean carve-check
+.PHONY: setup demo docs test test-faults test-features test-kernels gpu-check lint bench wheel-test pins audit-dependencies sweep sweep-check clean carve-check
 .PHONY: reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5
 
 setup: $(VENV)/.installed
@@ -49,6 +49,17 @@ test-features: setup
 test-faults: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults tests/properties -m "faults or not faults" \
 		--hypothesis-profile=deep
+
+# The Triton kernels, interpreted on the processor beside the C kernels, and compiled for a GPU. Installs Triton.
+test-kernels: setup
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev,triton]"
+	TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/kernels
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/kernels/test_triton_compiles.py
+
+# What only a GPU can tell: waits, launches, seconds, memory, losses of both devices, one whole training; docs/performance.md.
+# Small on a processor, which shows that it works. MKG-W is taken from data/ or DHNS_DATA, else the embedded graph.
+gpu-check: setup
+	$(BIN)/python scripts/gpu_check.py --out $(OUTPUTS)/gpu_check
 
 lint: setup
 	$(BIN)/ruff check .

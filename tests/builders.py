@@ -4,6 +4,8 @@ import functools
 
 import torch
 from hydra import compose, initialize_config_dir
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from dhns.config.resolvers import register_resolvers
 from dhns.encoders.attention_fusion import AttentionFusion
@@ -52,3 +54,18 @@ def noise_negatives(positives, levels, seed=0):
     views = {name: 0.5 * torch.randn(shape, generator=generator, dtype=torch.float64) for name in positives.head.views}
     present = dict(zip(views, positives.present(tuple(views)), strict=True))
     return GeneratedNegatives(positives, views, present)
+
+
+class Largest(TorchDispatchMode):
+    """The largest tensor that an operation gave back, in numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        tensors = [tensor for tensor in tree_leaves(found) if isinstance(tensor, torch.Tensor)]
+        # a view of what is there, such as an expanded one, takes nothing
+        self.numbers = max([self.numbers, *(tensor.untyped_storage().nbytes() // 4 for tensor in tensors)])
+        return found

@@ -68,6 +68,15 @@ def test_the_compiler_has_a_failure_of_its_own():
         torch.compile(lambda x: torch._dynamo.graph_break() or x, fullgraph=True, backend="eager")(torch.ones(1))
 
 
+def test_the_compiler_has_a_limit_of_its_own():
+    add = torch.compile(lambda x: x + 1, fullgraph=True, backend="eager", dynamic=False)
+    with torch._dynamo.config.patch(recompile_limit=1):
+        add(torch.ones(1))
+        with pytest.raises(compat.CompiledTooOften):
+            add(torch.ones(2))
+    torch.compiler.reset()
+
+
 def test_the_launcher_of_processes_can_kill_them():
     assert list(inspect.signature(compat.SpawningLauncher.kill).parameters) == ["self", "signum"]
     launcher = object.__new__(compat.SpawningLauncher)

@@ -31,6 +31,9 @@ COMMANDS = {
 def main() -> None:
     """Entry point of the ``dhns`` program."""
     _be_heard()
+    if any(int(os.environ.get(name) or 1) > 1 for name in ("WORLD_SIZE", "SLURM_NTASKS")):
+        # each process of a training would warn of what its strategy does on purpose; torch reads this when imported
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with ended_by_signals():
         run(*sys.argv[1:])
 

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
     from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher as SpawningLauncher
     from torch import Tensor
+    from torch._dynamo.exc import FailOnRecompileLimitHit as CompiledTooOften
     from torch._dynamo.exc import TorchDynamoException as CompilerFailure
 
-__all__ = ["BasicSweeper", "CompilerFailure", "SpawningLauncher"]
+__all__ = ["BasicSweeper", "CompiledTooOften", "CompilerFailure", "SpawningLauncher"]
 
 _HOMES = {
     # splits choices into jobs
     "BasicSweeper": ("hydra._internal.core_plugins.basic_sweeper", "BasicSweeper"),
+    # what torch.compile raises where a function has met more sizes than it keeps code for; a plain exception
+    "CompiledTooOften": ("torch._dynamo.exc", "FailOnRecompileLimitHit"),
     # what torch.compile raises where it does not work; torch.compiler names no such class
     "CompilerFailure": ("torch._dynamo.exc", "TorchDynamoException"),
     # what starts the processes of one training, and can end them

@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     Commands print the message without a traceback and exit with status 2.
     """
+
+
+class ToldElsewhere(InputError):
+    """What another process of the same training has told already."""

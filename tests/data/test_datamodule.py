@@ -1,10 +1,13 @@
 """Batches: every triple once, in an order of the seed and the epoch alone."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from dhns.data.datamodule import ShuffledBatches, TripleDataModule
 from dhns.errors import InputError
+from dhns.graph.queries import Queries
 
 
 def epoch(graph, number, seed=0, batch_size=7):
@@ -60,11 +63,14 @@ def test_batches_by_query_hold_every_answer_of_their_queries(toy_graph):
     for h, r, t in toy_graph.train.tolist():
         answers.setdefault((h, r, False), set()).add(t)
         answers.setdefault((t, r, True), set()).add(h)
-    for triples, head_side in loader:
+    for triples, head_side, queries, row in loader:
         found = {}
         for (h, r, t), side in zip(triples.tolist(), head_side.tolist(), strict=True):
             found.setdefault((t if side else h, r, side), set()).add(h if side else t)
         assert len(found) <= 5
+        expected = Queries.of(triples, head_side)
+        assert all(map(torch.equal, queries.rows(row), expected))
+        assert len(queries.entity) == len(found)
         assert all(answers[query] == found[query] for query in found)
         asked += found
     assert len(asked) == len(answers)
@@ -76,8 +82,22 @@ def test_orders_by_query_differ_by_epoch_and_repeat_by_seed(toy_graph):
     def order(seed, epoch):
         loader = TripleDataModule(toy_graph, batch_size=5, seed=seed, by_query=True).train_dataloader()
         loader.sampler.set_epoch(epoch)
-        return torch.cat([triples for triples, _ in loader])
+        return torch.cat([batch.triples for batch in loader])
 
     assert torch.equal(order(1, 0), order(1, 0))
     assert not torch.equal(order(1, 0), order(1, 1))
     assert not torch.equal(order(1, 0), order(2, 0))
+
+
+def test_training_triples_lie_on_the_device_and_are_indexed_there(toy_graph):
+    """``meta`` stands for an accelerator: a batch that came from the processor would not be on it."""
+    data = TripleDataModule(toy_graph, 7, 0)
+    data.trainer = SimpleNamespace(
+        strategy=SimpleNamespace(root_device=torch.device("meta")), global_rank=0, world_size=2
+    )
+    loader = data.train_dataloader()
+    assert [(batch.device.type, len(batch)) for batch in loader] == [("meta", 4), ("meta", 4), ("meta", 2)]
+    by_query = TripleDataModule(toy_graph, 7, 0, by_query=True)
+    by_query.trainer = data.trainer
+    assert by_query.train_dataloader().pin_memory
+    assert not TripleDataModule(toy_graph, 7, 0, by_query=True).train_dataloader().pin_memory

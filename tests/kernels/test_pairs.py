@@ -1,11 +1,12 @@
-"""The C kernels give the numbers of the torch formulas, on any number of threads, and their absence is said."""
+"""Kernels give the numbers of the formulas, C on any number of threads and torch in chunks; a lack of C is said."""
 
 import logging
 
 import pytest
 import torch
 
-from dhns.kernels import build, pairs
+from builders import Largest
+from dhns.kernels import build, c_pairs, chunks, pairs, torch_pairs
 from dhns.scorers.distance import all_distances, indexed_distance, pairwise_distance
 
 compiled = pytest.mark.skipif(build.library("pairs") is None, reason="no C compiler works here")
@@ -26,24 +27,33 @@ def points():
     return query, table, index
 
 
+@pytest.fixture(params=["C", "torch"])
+def way(request, monkeypatch):
+    """What computes; torch in chunks that cut queries and rows."""
+    if request.param == "torch":
+        monkeypatch.setattr(c_pairs, "usable", lambda *_: False)
+        monkeypatch.setitem(chunks.CHUNK_BYTES, "cpu", 4 * 38 * 40)
+    elif build.library("pairs") is None:
+        pytest.skip("no C compiler works here")
+    return request.param
+
+
 def with_gradients(distance, query, table):
     query, table = query.clone().requires_grad_(), table.clone().requires_grad_()
     found = distance(query, table)
     return found.detach(), *torch.autograd.grad(found.square().sum(), (query, table))
 
 
-@compiled
-def test_candidates_have_the_distances_and_gradients_of_the_formula(points, norm):
+def test_candidates_have_the_distances_and_gradients_of_the_formula(points, norm, way):
     query, table, index = points
-    assert pairs.usable(query, table)
+    assert c_pairs.usable(query, table) == (way == "C")
     exact = with_gradients(lambda q, t: pairwise_distance(q[:, None], t[index], norm), query.double(), table.double())
     found = with_gradients(lambda q, t: indexed_distance(q, t, index, norm), query, table)
     for value, expected in zip(found, exact, strict=True):
         torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-4)
 
 
-@compiled
-def test_all_rows_have_the_distances_and_gradients_of_the_formula(points, norm):
+def test_all_rows_have_the_distances_and_gradients_of_the_formula(points, norm, way):
     query, table, _ = points
     exact = with_gradients(lambda q, t: pairwise_distance(q[:, None], t, norm), query.double(), table.double())
     found = with_gradients(lambda q, t: all_distances(q, t, norm), query, table)
@@ -51,13 +61,54 @@ def test_all_rows_have_the_distances_and_gradients_of_the_formula(points, norm):
         torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-4)
 
 
-@compiled
-def test_inner_products_have_the_values_and_gradients_of_the_formula(points):
+@pytest.mark.parametrize("rows", ["some", "all"])
+def test_inner_products_have_the_values_and_gradients_of_the_formula(points, way, rows):
     query, table, index = points
-    exact = with_gradients(lambda q, t: (q[:, None] * t[index]).sum(-1), query.double(), table.double())
+    index = index if rows == "some" else None
+    exact = with_gradients(
+        lambda q, t: q @ t.T if index is None else (q[:, None] * t[index]).sum(-1), query.double(), table.double()
+    )
     found = with_gradients(lambda q, t: pairs.measure_pairs(q, t, index, "product"), query, table)
     for value, expected in zip(found, exact, strict=True):
         torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-4)
+
+
+@compiled
+@pytest.mark.parametrize("measure", c_pairs.MEASURES)
+@pytest.mark.parametrize("width", [64, 96])
+def test_both_gradients_at_once_are_each_of_them_alone_to_the_last_bit(measure, width):
+    generator = torch.Generator().manual_seed(5)
+    query, table = (torch.randn(n, width, generator=generator) for n in (21, 150))
+    query[3] = table[5]
+    _, *both = with_gradients(lambda q, t: pairs.measure_pairs(q, t, None, measure), query, table)
+    for place, alone in enumerate((query.clone().requires_grad_(), table.clone().requires_grad_())):
+        found = pairs.measure_pairs(*((alone, table) if place == 0 else (query, alone)), None, measure)
+        found.square().sum().backward()
+        assert torch.equal(both[place], alone.grad)
+
+
+@pytest.mark.parametrize("measure", ["l1", "l2", "modulus"])
+def test_training_against_all_rows_takes_memory_for_a_chunk_and_the_scores(measure, monkeypatch):
+    monkeypatch.setattr(c_pairs, "usable", lambda *_: False)
+    monkeypatch.setitem(chunks.CHUNK_BYTES, "cpu", 2**14)
+    query, table = torch.randn(40, 32, requires_grad=True), torch.randn(300, 32, requires_grad=True)
+    with Largest() as largest:
+        pairs.measure_pairs(query, table, None, measure).square().sum().backward()
+    assert largest.numbers == 40 * 300, "no tensor is larger than the distances, with all differences 32 times as large"
+
+
+def test_the_quickest_way_that_can_is_taken(points, monkeypatch):
+    query, table, index = points
+    for name in ("c_pairs", "triton_pairs"):
+        monkeypatch.setattr(f"dhns.kernels.{name}.usable", lambda *_: True)
+        monkeypatch.setattr(f"dhns.kernels.{name}.measure_pairs", lambda *_, name=name: name)
+    assert pairs.measure_pairs(query, table, index, "l1") == "c_pairs"
+    monkeypatch.setattr(c_pairs, "usable", lambda *_: False)
+    assert pairs.measure_pairs(query, table, index, "l1") == "triton_pairs"
+    monkeypatch.undo()
+    assert [way.__name__.rpartition(".")[2] for way in pairs.WAYS] == ["c_pairs", "triton_pairs", "torch_pairs"]
+    exact = pairs.measure_pairs(query.double(), table, index, "l1")
+    assert torch.equal(exact, torch_pairs.measure_pairs(query.double(), table.double(), index, "l1"))
 
 
 @compiled
@@ -138,7 +189,7 @@ def test_without_a_compiler_torch_does_it_and_the_log_says_so(
     with caplog.at_level(logging.WARNING):
         found = indexed_distance(query, table, index, norm)
         everything = all_distances(query, table, norm)
-    assert not pairs.usable(query, table)
+    assert not c_pairs.usable(query, table)
     assert len(caplog.records) == 1
     assert "plain torch" in caplog.text
     expected = pairwise_distance(query[:, None], table, norm)

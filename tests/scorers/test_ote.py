@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dhns.errors import InputError
-from dhns.scorers import tiles
+from dhns.kernels import chunks
 from dhns.scorers.gc_ote import GCOTE
 from dhns.scorers.ote import OTE
 
@@ -150,7 +150,7 @@ def test_candidates_as_answers_agree_with_the_formula(case, head_side):
 
 @pytest.mark.parametrize("size", [1, 4096], ids=["row by row", "many rows"])
 def test_sides_mix_within_a_batch(case, size, monkeypatch):
-    monkeypatch.setitem(tiles.CHUNK_BYTES, "cpu", size)
+    monkeypatch.setitem(chunks.CHUNK_BYTES, "cpu", size)
     side = torch.arange(len(TRIPLES)) % 3 == 0
     entity = torch.where(side, TRIPLES[:, 2], TRIPLES[:, 0])
     answer = torch.where(side, TRIPLES[:, 0], TRIPLES[:, 2])
@@ -189,7 +189,7 @@ def test_condition_is_the_prediction_from_the_observed_end(case):
 
 @pytest.mark.parametrize("size", [1, 2**20], ids=["row by row", "at once"])
 def test_indexed_and_plain_paths_have_the_same_gradients(case, size, monkeypatch):
-    monkeypatch.setitem(tiles.CHUNK_BYTES, "cpu", size)
+    monkeypatch.setitem(chunks.CHUNK_BYTES, "cpu", size)
     index, inverse = torch.tensor([[0, 3, 3], [5, 1, 0], [2, 4, 1]]), torch.tensor([False, True, False])
     gradients = []
     for indexed in (True, False):
@@ -220,7 +220,7 @@ def test_gradients_are_those_of_the_score(case):
 @pytest.mark.parametrize("head_side", [False, True], ids=["tail", "head"])
 @pytest.mark.parametrize("size", [1, 2**20], ids=["column by column", "at once"])
 def test_ranking_all_entities_is_the_same_with_and_without_autograd(case, head_side, size, monkeypatch):
-    monkeypatch.setitem(tiles.CHUNK_BYTES, "cpu", size)
+    monkeypatch.setitem(chunks.CHUNK_BYTES, "cpu", size)
     relation = case.prepared[[0, 1, 1, 2, 0, 0]]
     relation = case.scorer.inverse(relation) if head_side else relation
     query = case.scorer.query(case.entities, relation)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from dhns.scorers import tiles
+from dhns.kernels import chunks
 from dhns.scorers.complex import ComplEx
 from dhns.scorers.distance import all_distances, indexed_distance, pairwise_distance
 from dhns.scorers.distmult import DistMult
@@ -316,10 +316,12 @@ def test_tiles_change_nothing(scorer, tables, size, monkeypatch):
         score = scorer.match_indexed(query, table, index)
         with torch.no_grad():
             everything = scorer.match_all(query, table)
-        return score.detach(), everything, *torch.autograd.grad(score.square().sum(), (query, table))
+        loss = score.square().sum() + scorer.match_all(query, table).square().sum()
+        return score.detach(), everything, *torch.autograd.grad(loss, (query, table))
 
     whole = scores_and_gradients()
-    monkeypatch.setitem(tiles.CHUNK_BYTES, "cpu", size)
+    monkeypatch.setitem(chunks.CHUNK_BYTES, "cpu", size)
+    monkeypatch.setattr("dhns.scorers.tiles.DEFAULT_CHUNK_BYTES", size)
     torch.testing.assert_close(scores_and_gradients(), whole)
 
 
@@ -432,7 +434,7 @@ def distances_and_gradients(points, norm):
 @pytest.mark.parametrize("size", [1, 4 * 6 * 8 * 2, 4 * 6 * 8 * 3], ids=["row by row", "even", "uneven"])
 def test_chunks_change_nothing(points, norm, size, monkeypatch):
     whole = distances_and_gradients(points, norm)
-    monkeypatch.setitem(tiles.CHUNK_BYTES, "cpu", size)
+    monkeypatch.setitem(chunks.CHUNK_BYTES, "cpu", size)
     torch.testing.assert_close(distances_and_gradients(points, norm), whole)
 
 

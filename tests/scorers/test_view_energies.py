@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dhns.errors import InputError
-from dhns.scorers import tiles
+from dhns.kernels import chunks
 from dhns.scorers.pairre import PairRE
 from dhns.scorers.rotate import RotatE
 from dhns.scorers.transe import TransE
@@ -132,7 +132,7 @@ def test_every_path_is_the_formula_on_both_sides(scorer, tables, expected, head_
 
 
 def test_indexed_scores_have_the_gradients_of_plain_ones(scorer, tables, monkeypatch):
-    monkeypatch.setitem(tiles.CHUNK_BYTES, "cpu", 1)
+    monkeypatch.setitem(chunks.CHUNK_BYTES, "cpu", 1)
     index = torch.tensor([[0, 3, 3], [5, 1, 0]])
     gradients = []
     for indexed in (True, False):

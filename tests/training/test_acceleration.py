@@ -1,5 +1,6 @@
 """Precision and compilation of a training step: they hold in the step alone, and change no number beyond rounding."""
 
+import functools
 import os
 import shutil
 import sysconfig
@@ -11,7 +12,8 @@ import torch
 from torch._dynamo.utils import counters
 
 from dhns.errors import InputError
-from dhns.kernels.fusion import fusible, fusing
+from dhns.kernels import c_pairs
+from dhns.kernels.fusion import forget_compiled, fusible, fusing
 from dhns.scorers import distance
 from dhns.training.acceleration import Acceleration
 
@@ -75,7 +77,7 @@ def test_a_compiled_step_is_the_same_step(make_module, step, generator, precisio
 @compiles
 @pytest.mark.parametrize("norm", ["l1", "l2", "modulus"])
 def test_fused_distances_are_those_of_the_formula(monkeypatch, norm):
-    monkeypatch.setattr(distance.pairs, "usable", lambda *_: False)
+    monkeypatch.setattr(c_pairs, "usable", lambda *_: False)
     generator = torch.Generator().manual_seed(3)
     query, table = (torch.randn(n, 6, generator=generator, dtype=torch.float64) for n in (5, 9))
     index = torch.randint(9, (5, 4), generator=generator)
@@ -98,3 +100,14 @@ def test_a_machine_without_a_compiler_is_told_so(monkeypatch):
     monkeypatch.setattr("torch._inductor.config.force_disable_caches", True)
     with fusing(True), pytest.raises(InputError, match=r"no-such-compiler.*acceleration\.compile=false"):
         fusible(lambda x: x.sin().sum(-1))(torch.ones(3, 5))
+
+
+def test_a_function_that_was_compiled_too_often_is_told_and_another_job_begins_anew(monkeypatch):
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager", dynamic=False))
+    double = fusible(lambda x: 2 * x)
+    with fusing(True), torch._dynamo.config.patch(recompile_limit=1):
+        double(torch.ones(1))
+        with pytest.raises(InputError, match=r"too many kinds of inputs .*acceleration\.compile=false"):
+            double(torch.ones(2))
+        forget_compiled()
+        assert double(torch.ones(4)).tolist() == [2, 2, 2, 2]

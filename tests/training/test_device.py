@@ -1,11 +1,13 @@
 """The device is one that this machine has, whatever its torch was built for."""
 
+import json
+
 import pytest
 import torch
 
-from commands.shell import TRAIN, only_result, succeed, write_graph
+from commands.shell import TRAIN, only_result, program, succeed, write_graph
 from dhns.errors import InputError
-from dhns.training.device import choose_device
+from dhns.training.device import choose_device, kind_of
 
 
 @pytest.fixture
@@ -43,3 +45,22 @@ def test_train_evaluate_and_predict_of_a_build_for_cuda(built_for_cuda, tmp_path
     assert only_result(tmp_path)[1]["device"] == "cpu"
     assert succeed(tmp_path, "evaluate", "checkpoint=run")
     assert succeed(tmp_path, "predict", "checkpoint=run", "head=e0", "relation=next")
+
+
+def test_a_training_takes_the_accelerator_unless_told_otherwise(monkeypatch):
+    monkeypatch.setattr("dhns.training.device.choose_device", lambda name: torch.device("cuda"))
+    assert [kind_of(name) for name in ("auto", "gpu", "cpu")] == ["cuda", "cuda", "cpu"]
+
+
+def test_a_result_of_another_device_is_said_to_be_one(tmp_path):
+    write_graph(tmp_path / "graph")
+    command = (*TRAIN, "run_dir=run", "generator=none")
+    succeed(tmp_path, *command)
+    path, result = only_result(tmp_path)
+    assert "other random numbers" not in program(tmp_path, *command).err
+    path.write_text(json.dumps(result | {"device": "cuda:0"}))
+    again = program(tmp_path, *command)
+    assert "that result was made on cuda, which draws other random numbers than cpu" in again.out + again.err
+    assert "by a run on cuda, filtered" in again.out
+    succeed(tmp_path, *command, "seed=1", "run_dir=other")
+    assert "of mine, 1 on cpu and 1 on cuda: the same settings" in succeed(tmp_path, "compare", "runs=.")

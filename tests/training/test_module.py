@@ -453,11 +453,12 @@ def test_in_the_partition_the_loss_is_a_softmax_with_the_generated_candidates(ma
     module.hardness_loss.score = keep
     embed = module._score_everything
 
-    def look(triples, head_side):
+    def look(batch):
+        triples, head_side = batch.triples, batch.head_side
         queries, answer = Queries.of(triples, head_side), answers(triples, head_side)
         seen["all"], seen["answer"] = module.model.score_all(queries).detach(), answer
         seen["side"] = head_side
-        return embed(triples, head_side)
+        return embed(batch)
 
     module._score_everything = look
     found = step(module).callback_metrics["train/loss"]

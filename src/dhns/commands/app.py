@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from dhns.compat import composing_once
 from dhns.config.resolvers import register_resolvers
-from dhns.errors import InputError
+from dhns.errors import InputError, ToldElsewhere
 from dhns.interruption import Stopped, end_silently
 from dhns.progress import showing_progress
 from dhns.resources import conf_dir
@@ -96,5 +96,7 @@ def _fail(error: Exception, command: str) -> NoReturn:
     if not is_told(error):
         raise error
     logging.getLogger(__name__).debug("details", exc_info=error)
+    if isinstance(error, ToldElsewhere):
+        sys.exit(2)
     print(f"error: {message(error, command)}", file=sys.stderr)
     sys.exit(2)

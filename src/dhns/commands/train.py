@@ -19,6 +19,7 @@ def main(config: DictConfig) -> float:
     from dhns.interruption import stopped_by_signals
     from dhns.results.tables import run_table, show
     from dhns.training.experiment import run
+    from dhns.training.team import launched
 
     with open_dict(config):
         for key in FETCHING:
@@ -26,7 +27,10 @@ def main(config: DictConfig) -> float:
     folder = config.run_dir  # now: it is named by the data, which may change while the run is at work
     with stopped_by_signals():
         result = run(config)
+    objective = float(result["metrics"].get("valid", {}).get("mrr", math.nan))
+    if (place := launched()) is not None and place.rank > 0 and "strategy" in config.trainer:
+        return objective  # the first process of the training says what came out
     for split in [split for split in ("test", "valid") if split in result["metrics"]][:1]:
         show(run_table(result, split))
     print(f"result: {folder}/result.json")
-    return float(result["metrics"].get("valid", {}).get("mrr", math.nan))
+    return objective

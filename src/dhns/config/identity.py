@@ -27,7 +27,7 @@ IGNORED = frozenset(
     | {"download", "mirror"}
 )
 """Settings that do not change a run's numbers, and the seed, which names a folder of its own."""
-IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "strategy", "log_every_n_steps"})
+IGNORED_OF_TRAINER = frozenset({"accelerator", "devices", "num_nodes", "strategy", "log_every_n_steps"})
 BUDGET = frozenset({"budget", "budgets", "epochs", "validations", "valid_triples"})
 """Settings that matter only through those that they set, `SET_BY_BUDGET`; the last three are of older results."""
 NEUTRAL = {

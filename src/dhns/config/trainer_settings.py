@@ -12,7 +12,9 @@ class TrainerSettings(TypedDict, total=False):
 
     accelerator: str
     devices: int | str | list[int]
+    num_nodes: Count
     strategy: Literal["auto"] | dict[str, Any]
+    # not 16-mixed: with a fused optimizer Lightning unscales gradients after optimization.clip_norm has seen them
     precision: Literal["32-true", "bf16-mixed"]
     max_epochs: Count
     check_val_every_n_epoch: Count
@@ -38,7 +40,6 @@ REFUSED = {
     "enable_progress_bar": "set progress=false",
     **dict.fromkeys(("enable_checkpointing", "barebones"), "a run resumes from its checkpoints, and ranks one of them"),
     "logger": "choose logger=csv|tensorboard|wandb|none",
-    "num_nodes": "trainer=ddp trains on several devices of one machine; a sweep uses several machines",
     "default_root_dir": "set run_dir",
 } | dict.fromkeys(
     (

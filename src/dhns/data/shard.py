@@ -20,10 +20,10 @@ class Shard(NamedTuple):
         Where they do not divide evenly, the last ones are made up from the first again, since every process has to
         take part in every step.
         """
-        if len(rows) == 0:
+        if len(rows) == 0 or self.of == 1:
             return rows
         share = -(-len(rows) // self.of)
-        return rows[torch.arange(self.rank, share * self.of, self.of) % len(rows)]
+        return rows[torch.arange(self.rank, share * self.of, self.of, device=rows.device) % len(rows)]
 
 
 WHOLE = Shard()

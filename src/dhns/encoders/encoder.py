@@ -132,8 +132,9 @@ class FeatureTable(nn.Module):
 
     def forward(self, entity: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``(U, V)`` features and ``(U,)`` bool presence of the entities ``(U,)``, or of all."""
-        tables = self.features, self.present
-        features, present = tables if entity is None else (table[entity] for table in tables)
+        features, present = self.features, self.present
+        if entity is not None:
+            features, present = embedding(entity, features), present[entity]
         features = _at_least_float32(features)
         if self.stand_in is not None:
             features = torch.where(present[:, None], features, self.stand_in)

@@ -69,8 +69,10 @@ class FilteredImage(EntityEncoder):
         self.register_buffer("present", present.clone())
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
-        tables = self.structure, self.images, self.present
-        structure, image, present = tables if entity is None else [table[entity] for table in tables]
+        image, present = self.images, self.present
+        structure, _ = self.structural_view(entity)
+        if entity is not None:
+            image, present = F.embedding(entity, image), present[entity]
         views = dict(zip(self.view_names, (structure, image), strict=True))
         masks = dict(zip(self.view_names, (torch.ones_like(present), present), strict=True))
         return Encoded(self.fuse(views, masks), views, masks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding, embedding_bag
 
 from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder
 from dhns.errors import InputError
@@ -130,8 +130,9 @@ class GraphContext(EntityEncoder):
         slot = first.repeat_interleave(count) + _positions(count)
         source = slot.new_zeros(int(blocks.sum()) * BLOCK_ROWS).index_copy(0, slot, self._source[needed])
         of_block = torch.arange(len(relations), device=slot.device).repeat_interleave(blocks)
-        entities = self.structure[source].view(-1, BLOCK_ROWS, self.width)
-        return self._predict(entities, relations[of_block, None]).flatten(0, 1)[slot]
+        entities = embedding(source, self.structure).view(-1, BLOCK_ROWS, self.width)
+        predicted = self._predict(entities, embedding(of_block[:, None], relations))
+        return embedding(slot, predicted.flatten(0, 1))
 
 
 def _positions(count: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn.functional import softplus
 from dhns.encoders.encoder import EntityEncoder
 from dhns.generators.generator import GeneratedNegatives
 from dhns.generators.levels import HardnessLevel
+from dhns.kernels.constants import constant
 from dhns.ranges import NotNegative
 from dhns.scorers.scorer import Scorer
 
@@ -101,7 +102,8 @@ class HardnessAdaptiveLoss(nn.Module):
     def shifts(self, levels: tuple[HardnessLevel, ...], scorer: Scorer, like: Tensor) -> Tensor:
         """``(L,)`` by how much the margin of a level, ``gamma_t``, exceeds the one that scores contain already."""
         gamma = scorer.margin or self.similarity_margin
-        return like.new_tensor([level.margin if self.adaptive else 1.0 for level in levels]) * gamma - scorer.margin
+        fractions = constant((level.margin if self.adaptive else 1.0 for level in levels), like)
+        return fractions * gamma - scorer.margin
 
     def terms(
         self,
@@ -121,7 +123,7 @@ class HardnessAdaptiveLoss(nn.Module):
             scorer: supplies gamma.
             partition: ignored here; of losses that need one.
         """
-        weight = positive.new_tensor([level.weight for level in levels])
+        weight = constant((level.weight for level in levels), positive)
         shift = self.shifts(levels, scorer, positive)
         penalty = softplus(scores.score + shift[:, None, None]) * scores.weight
         negative = weight * penalty.sum((1, 2)) / scores.weight.sum()

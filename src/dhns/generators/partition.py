@@ -11,6 +11,7 @@ from torch.nn.functional import softplus
 from dhns.errors import InputError
 from dhns.generators.hardness_adaptive import GeneratedScores, HardnessAdaptiveLoss
 from dhns.generators.levels import HardnessLevel
+from dhns.kernels.constants import constant
 from dhns.ranges import NotNegative
 from dhns.scorers.scorer import Scorer
 
@@ -56,7 +57,7 @@ class PartitionLoss(HardnessAdaptiveLoss):
         if partition is None:
             raise InputError("generated negatives join the softmax over all entities: set loss=softmax negatives=all")
         rows = scores.score.shape[2]
-        weight = scores.score.new_tensor([level.weight for level in levels])
+        weight = constant((level.weight for level in levels), scores.score)
         side = partition.head_side[:rows].long().expand(len(levels), 1, rows)
         logit = scores.score.gather(1, side)[:, 0] + (self.shifts(levels, scorer, weight) + weight.log())[:, None]
         added = softplus(logit.logsumexp(0) - partition.normaliser[:rows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -30,11 +31,17 @@ def fusing(enabled: bool) -> Iterator[None]:
         _fusing = before
 
 
+def forget_compiled() -> None:
+    """Let go of what was compiled: torch keeps code for a few kinds of inputs, and another job has others."""
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()
+
+
 def fusible(function: Callable[P, R]) -> Callable[P, R]:
     """``function``, compiled inside of `fusing`: the same numbers up to rounding, each pass over memory saved.
 
     Raises:
-        InputError: torch.compile does not work on this machine.
+        InputError: torch.compile does not work on this machine, or has compiled the function too often.
     """
 
     @functools.cache
@@ -47,10 +54,15 @@ def fusible(function: Callable[P, R]) -> Callable[P, R]:
         if not _fusing:
             return function(*args, **kwargs)
         run = compiled()
-        from dhns.compat import CompilerFailure  # takes seconds to import: not before it is used
+        from dhns.compat import CompiledTooOften, CompilerFailure  # take seconds to import: not before they are used
 
         try:
             return run(*args, **kwargs)
+        except CompiledTooOften as error:
+            raise InputError(
+                f"torch.compile has met too many kinds of inputs of {function.__name__} in this process; start a "
+                "process per run, or set acceleration.compile=false"
+            ) from error
         except CompilerFailure as error:
             reason = " ".join(str(error).strip().splitlines()[:2])
             raise InputError(

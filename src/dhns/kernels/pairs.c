@@ -140,3 +140,78 @@ void gradient_of_table(float *to_table, int64_t *start, int64_t *pair, const flo
         }
     }
 }
+
+#define SLICE 16 /* coordinates, or complex coordinates, that a thread owns at a time */
+#define BLOCK 64 /* rows whose slices stay in the cache while all queries pass by */
+
+/* own += scale * d measured(a, b) / d a, and other += scale * d measured(a, b) / d b, of n coordinates */
+static inline void add_both_slopes(float *restrict own, float *restrict other, const float *restrict a,
+                                   const float *restrict b, int64_t n, int64_t half, enum measure measure, float scale)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float difference = a[i] - b[i];
+        if (measure == PRODUCT) {
+            own[i] += scale * b[i];
+            other[i] += scale * a[i];
+        } else if (measure == MODULUS) {
+            float imaginary = a[half + i] - b[half + i];
+            float each = scale / sqrtf(difference * difference + imaginary * imaginary + EPSILON);
+            own[i] += each * difference;
+            other[i] -= each * difference;
+            own[half + i] += each * imaginary;
+            other[half + i] -= each * imaginary;
+        } else {
+            float each = measure == L2 ? scale * difference : difference > 0 ? scale : difference < 0 ? -scale : 0;
+            own[i] += each;
+            other[i] -= each;
+        }
+    }
+}
+
+struct pairs {
+    float *to_query, *to_table;
+    const float *gradient, *found, *query, *table;
+    int64_t queries, rows, width;
+};
+
+/* Both gradients of n coordinates from the first on; inlined, so that the compiler knows the measure, and mostly n. */
+static inline __attribute__((always_inline)) void gradients_of_slice(struct pairs p, int64_t first, int64_t n,
+                                                                     enum measure measure)
+{
+    for (int64_t block = 0; block < p.rows; block += BLOCK) {
+        int64_t end = block + BLOCK < p.rows ? block + BLOCK : p.rows;
+        for (int64_t b = 0; b < p.queries; b++)
+            for (int64_t row = block; row < end; row++) {
+                int64_t own = b * p.width + first, other = row * p.width + first;
+                add_both_slopes(p.to_query + own, p.to_table + other, p.query + own, p.table + other, n, p.width / 2,
+                                measure, weight(p.gradient, p.found, b * p.rows + row, measure));
+            }
+    }
+}
+
+/* Both gradients of all pairs, what they share computed once. A thread owns coordinates of all rows, so that every sum
+ * has the order that it has in the two functions above, which take over where there are many more threads than slices;
+ * not at other widths, where the compiler may round the rest of a vector in another way. */
+void gradients_of_all(float *to_query, float *to_table, const float *gradient, const float *found, const float *query,
+                      const float *table, int64_t queries, int64_t rows, int64_t width, int measure, int threads)
+{
+    struct pairs p = {to_query, to_table, gradient, found, query, table, queries, rows, width};
+    int64_t coordinates = measure == MODULUS ? width / 2 : width, slices = (coordinates + SLICE - 1) / SLICE;
+    if (threads > 4 * slices && coordinates % SLICE == 0) {
+        gradient_of_queries(to_query, gradient, found, query, table, 0, queries, rows, width, measure, threads);
+        gradient_of_table(to_table, 0, 0, gradient, found, query, table, 0, queries, rows, rows, width, measure, threads);
+        return;
+    }
+    memset(to_query, 0, queries * width * sizeof(float));
+    memset(to_table, 0, rows * width * sizeof(float));
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (int64_t slice = 0; slice < slices; slice++) {
+        int64_t first = slice * SLICE, n = coordinates - first < SLICE ? coordinates - first : SLICE;
+#define OF(measured)                                                                                                   \
+    case measured:                                                                                                     \
+        n == SLICE ? gradients_of_slice(p, first, SLICE, measured) : gradients_of_slice(p, first, n, measured);        \
+        break;
+        switch (measure) { OF(L1) OF(L2) OF(MODULUS) OF(PRODUCT) }
+#undef OF
+    }
+}

@@ -1,91 +1,53 @@
-"""Distances and inner products of pairs of rows by ``pairs.c``, on torch tensors: float32 on the processor.
+"""Distances and inner products of queries with candidates, by the way that is the quickest where their tensors are.
 
-Shapes: B queries, N candidates of each, E rows of a table, D width. ``index`` is ``(B, N)`` int64, or None: all rows.
+No way holds a ``(queries, candidates, width)`` tensor: C on the processor and Triton on CUDA keep a pair in registers,
+and torch, everywhere else, takes a chunk at a time (`dhns.kernels.chunks`). All three have one interface.
 """
 
 from __future__ import annotations
 
-import ctypes
-from typing import Any
+from typing import Literal, Protocol
 
-import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from dhns.kernels.build import library
+from dhns.kernels import c_pairs, torch_pairs, triton_pairs
+from dhns.kernels.chunks import at_least_float32
 
-MEASURES = ("l1", "l2", "modulus", "product")
-"""In the order of the C enumeration."""
-
-
-def usable(*tensors: Tensor) -> bool:
-    """Whether the kernels can take these tensors here."""
-    fitting = all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)
-    return fitting and library("pairs") is not None
+Measure = Literal["l1", "l2", "modulus", "product"]
 
 
-def measure_pairs(query: Tensor, table: Tensor, index: Tensor | None, measure: str) -> Tensor:
-    """``(B, N)`` measures of queries ``(B, D)`` and their candidates among the rows of ``table`` ``(E, D)``.
+class Way(Protocol):
+    """A module that measures pairs."""
 
-    Differentiable once in both. Gradients are summed in an order of the data alone, whatever the number of threads.
+    def usable(self, *tensors: Tensor) -> bool:
+        """Whether it can take these tensors here."""
+
+    def measure_pairs(self, query: Tensor, table: Tensor, index: Tensor | None, measure: Measure) -> Tensor:
+        """See `measure_pairs`; queries and rows are of one type and one width."""
+
+
+WAYS: tuple[Way, ...] = (c_pairs, triton_pairs, torch_pairs)
+"""In the order in which they are asked; the last takes everything."""
+
+
+def measure_pairs(query: Tensor, table: Tensor, index: Tensor | None, measure: Measure) -> Tensor:
+    """``(B, N)`` measures of queries ``(B, D)`` and their candidates, in the higher precision of the two.
+
+    No lower than float32. Differentiable once in both; gradients are summed in an order of the data alone.
+
+    Args:
+        query: B.
+        table: ``(E, D)``.
+        index: ``(B, N)`` int64 rows of ``table``; all rows for every query when null.
+        measure: ``l1`` is the sum of absolute differences; ``l2`` the Euclidean distance; ``modulus`` the sum of the
+            moduli of complex differences, the first half of a vector being the real and the second the imaginary
+            parts; ``product`` the inner product. Roots are smoothed by 1e-12 so that their gradient exists at zero.
 
     Raises:
         ValueError: queries and rows differ in width.
     """
+    query, table = at_least_float32(query, table)
     if query.shape[1] != table.shape[1]:
         raise ValueError(f"queries of width {query.shape[1]} for rows of width {table.shape[1]}")
-    found: Tensor = _Pairs.apply(query, table, index, measure)  # type: ignore[no-untyped-call]
-    return found
-
-
-class _Pairs(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor | None, measure: str) -> Tensor:
-        query, table = query.contiguous(), table.contiguous()
-        shape, last = (len(query), len(table), query.shape[1]), MEASURES.index(measure)
-        if index is None:
-            found = query.new_empty(len(query), len(table))
-            _call("all_pairs", found, query, table, *shape, last)
-        else:
-            index = _rows(index, len(table))
-            found = query.new_empty(index.shape)
-            _call("indexed_pairs", found, query, table, index, *index.shape, query.shape[1], last)
-        ctx.measure = last
-        ctx.save_for_backward(query, table, index, found)
-        return found
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        query, table, index, found = ctx.saved_tensors
-        tensors, width = (gradient.contiguous(), found, query, table, index), query.shape[1]
-        to_query, to_table = None, None
-        if ctx.needs_input_grad[0]:
-            to_query = torch.empty_like(query)
-            _call("gradient_of_queries", to_query, *tensors, *found.shape, width, ctx.measure)
-        if ctx.needs_input_grad[1]:
-            to_table, start, pair = torch.empty_like(table), None, None
-            if index is not None:
-                start, pair = index.new_zeros(len(table) + 2), torch.empty_like(index)
-            _call("gradient_of_table", to_table, start, pair, *tensors, *found.shape, len(table), width, ctx.measure)
-        return to_query, to_table, None, None
-
-
-def _rows(index: Tensor, rows: int) -> Tensor:
-    """``index``, checked as torch would: C reads and writes whatever it is pointed to."""
-    if index.numel() and (int(index.min()) < 0 or int(index.max()) >= rows):
-        raise IndexError(f"candidate rows {int(index.min())} .. {int(index.max())} of a table of {rows} rows")
-    return index.contiguous()
-
-
-def _call(name: str, *arguments: Tensor | int | None) -> None:
-    *values, measure = arguments
-    function = getattr(library("pairs"), name)
-    function.restype = None
-    pointers_and_sizes = (
-        ctypes.c_int64(value)
-        if isinstance(value, int)
-        else ctypes.c_void_p(None if value is None else value.data_ptr())
-        for value in values
-    )
-    function(*pointers_and_sizes, ctypes.c_int(measure), ctypes.c_int(torch.get_num_threads()))  # type: ignore[arg-type]
+    way = next(way for way in WAYS if way.usable(query, table))
+    return way.measure_pairs(query, table, index, measure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from dhns.graph.queries import Queries
 from dhns.losses.regularizer import Regularizer, sum_of_powers
@@ -30,5 +31,9 @@ class FusedPowerNorm(Regularizer):
         size = model.scorer.magnitudes
         encoded, (head, tail) = model.encode_distinct(triples[:, 0], triples[:, 2])
         entities = size(encoded.joint)
-        relations = size(model.relations[model.relation_rows(Queries.of(triples, head_side))])
-        return self.weight * sum_of_powers([entities[head], relations, entities[tail]], self.p) / len(triples)
+        relations = size(embedding(model.relation_rows(Queries.of(triples, head_side)), model.relations))
+        return (
+            self.weight
+            * sum_of_powers([embedding(head, entities), relations, embedding(tail, entities)], self.p)
+            / len(triples)
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from dhns.losses.loss import AllEntityLoss
 from dhns.models.batch import EmbeddedQueries
@@ -36,13 +37,13 @@ class NonSamplingLoss(AllEntityLoss):
         with torch.autocast(table.device.type, enabled=False):
             query = scorer.query(queries.entity, scorer.directed(queries.relation, queries.head_side))
             query, table = scorer.factors(query, table)
-            known = (query[queries.row] * table[queries.answer]).sum(1)
+            known = (embedding(queries.row, query) * embedding(queries.answer, table)).sum(1)
             everything = ((query.T @ query) * (table.T @ table)).sum()
             if queries.own is not None and queries.raised is not None:
-                own = (query * table[queries.own]).sum(1)
+                own = (query * embedding(queries.own, table)).sum(1)
                 everything = everything + ((own + queries.raised).square() - own.square()).sum()
                 is_own = queries.answer == queries.own[queries.row]
-                known = known + queries.raised[queries.row] * is_own
+                known = known + embedding(queries.row, queries.raised[:, None])[:, 0] * is_own
             positive_loss = (known - (scorer.margin or 1.0)).square().mean()
             negative_loss = everything / len(known) - known.square().mean()
         return positive_loss, self.negative_weight * negative_loss

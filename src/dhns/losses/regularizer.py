@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from dhns.graph.queries import Queries
 from dhns.models.kge_model import KGEModel
@@ -41,8 +42,8 @@ class PowerNorm(Regularizer):
         size = model.scorer.magnitudes
         if self.rows == "all":
             return self.weight * sum_of_powers([size(model.encoder.structure), size(model.relations)], self.p)
-        ends, _ = model.encoder.structural_view(triples[:, [0, 2]].flatten())
-        relations = model.relations[model.relation_rows(Queries.of(triples, head_side))]
+        ends, _ = model.encoder.structural_view(triples[:, ::2].flatten())
+        relations = embedding(model.relation_rows(Queries.of(triples, head_side)), model.relations)
         return self.weight * sum_of_powers([size(ends), size(relations)], self.p) / len(triples)
 
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from dhns.kernels.chunks import chunk_bytes
 from dhns.losses.loss import AllEntityLoss
 from dhns.models.batch import EmbeddedQueries
 from dhns.ranges import BelowOne
 from dhns.scorers.scorer import Scorer
-from dhns.scorers.tiles import chunk_bytes
 
 
 class SoftmaxLoss(AllEntityLoss):

@@ -151,8 +151,10 @@ class EmbeddedBatch(NamedTuple):
     def positives(self) -> EmbeddedPositives:
         """The positives in all views."""
         head, relation, tail = self.rows.unbind(1)
-        back = None if self.reciprocal is None else self.relations[relation + self.reciprocal]
-        return EmbeddedPositives(self.encoded.rows(head), self.relations[relation], self.encoded.rows(tail), back)
+        back = None if self.reciprocal is None else embedding(relation + self.reciprocal, self.relations)
+        return EmbeddedPositives(
+            self.encoded.rows(head), embedding(relation, self.relations), self.encoded.rows(tail), back
+        )
 
 
 def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> ScoredNegatives:
@@ -180,7 +182,7 @@ def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> S
         known = score(*query, encoded.joint, first)
         source = dict.fromkeys(encoded.views, candidates) | dict(zip(negatives.views, lent, strict=True))
         mixed = model.encoder.fuse(
-            {name: view[source[name]] for name, view in encoded.views.items()},
+            {name: embedding(source[name], view) for name, view in encoded.views.items()},
             {name: mask[source[name]] for name, mask in encoded.present.items()},
         )
         own = torch.arange(candidates.numel(), device=candidates.device).view_as(candidates)
@@ -195,20 +197,24 @@ def score_negatives(model: KGEModel, triples: Tensor, negatives: Negatives) -> S
     return ScoredNegatives(batch, positive, negative, own_loss)
 
 
-def embed_queries(model: KGEModel, triples: Tensor, head_side: Tensor) -> tuple[EmbeddedBatch, EmbeddedQueries]:
+def embed_queries(
+    model: KGEModel, triples: Tensor, head_side: Tensor, distinct: tuple[Queries, Tensor] | None = None
+) -> tuple[EmbeddedBatch, EmbeddedQueries]:
     """Encode all entities, and embed the distinct queries of a batch.
 
     Args:
         model: encodes.
         triples: ``(B, 3)`` positives.
         head_side: ``(B,)`` bool, true where a positive is the answer of a query for the head.
+        distinct: the Q distinct queries and ``(B,)`` which of them each positive answers, if they are at hand: to find
+            them, the program has to wait for an accelerator.
 
     Returns:
         The batch, and its queries with their answers.
     """
     relations = model.relation_table()
     encoded = model.encode(None, relations)
-    queries, row = Queries.of(triples, head_side).distinct(model.num_relations)
+    queries, row = distinct or Queries.of(triples, head_side).distinct(model.num_relations)
     asked = model.embed(queries, encoded.joint, relations)
     own = () if model.own_entity is None else (queries.entity, model.own_entity(queries))
     return EmbeddedBatch(encoded, relations, triples, model.reciprocal_offset), EmbeddedQueries(

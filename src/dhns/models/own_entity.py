@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, embedding
 
 from dhns.graph.queries import Queries
 
@@ -38,7 +38,7 @@ class OwnEntity(nn.Module):
     def forward(self, queries: Queries) -> Tensor:
         """``(B,)`` what the score of each query's own entity is raised by."""
         row = queries.relation + queries.head_side * (len(self.learned) // 2)
-        return self.prior[row] + STEP * self.learned[row]
+        return self.prior[row] + STEP * embedding(row, self.learned[:, None])[:, 0]
 
     def raise_candidates(self, scores: Tensor, queries: Queries, candidates: Tensor) -> Tensor:
         """Scores ``(B, N)`` of candidates ``(B, N)`` or ``(1, N)``, raised where one is the query's own entity."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm, leaky_relu, normalize
+from torch.nn.functional import embedding, layer_norm, leaky_relu, normalize
 
 from dhns.encoders.encoder import STRUCTURE, FeatureTable
 from dhns.errors import InputError
@@ -86,12 +86,12 @@ class CrossModalAttention(nn.Module):
         similarities = {}
         for view, (vector, present) in self.embed(distinct, structure).items():
             gate = self.gates[view](relation).sigmoid()
-            anchor = normalize(gate * vector[t], dim=-1)
-            length = (gate.square() @ vector[p].square().T + _EPSILON).sqrt()
+            anchor = normalize(gate * embedding(t, vector), dim=-1)
+            length = (gate.square() @ embedding(p, vector).square().T + _EPSILON).sqrt()
             similarities[view] = Similarity(
-                (gate * anchor) @ vector[p].T / length,
+                (gate * anchor) @ embedding(p, vector).T / length,
                 present[t, None] & present[p],
-                (anchor * normalize(gate * vector[a], dim=-1)).sum(-1),
+                (anchor * normalize(gate * embedding(a, vector), dim=-1)).sum(-1),
                 present[t] & present[a],
             )
         return similarities

@@ -136,7 +136,7 @@ class MMRNS(BernoulliSampler):
         place[pool] = torch.arange(len(pool), device=pool.device)
         # one more column takes those that are not in the pool
         excluded = torch.zeros(len(true), len(pool) + 1, dtype=torch.bool, device=pool.device)
-        excluded[row, place[answer]] = True
+        excluded.index_put_((row, place[answer]), torch.ones_like(row, dtype=torch.bool))
         return excluded[:, :-1]
 
     def pick(

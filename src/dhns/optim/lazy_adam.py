@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -25,7 +26,8 @@ class LazyAdam(torch.optim.Adam):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None and parameter.grad.is_sparse:
-                    self._step_rows(parameter, parameter.grad.coalesce(), group)
+                    with _in_any_order():
+                        self._step_rows(parameter, parameter.grad.coalesce(), group)
                     parameter.grad = None
         super().step()
         return loss
@@ -47,3 +49,17 @@ class LazyAdam(torch.optim.Adam):
         scale = group["lr"] / (1 - beta1 ** state["step"])
         deviation = square.div_(1 - beta2 ** state["step"]).sqrt_().add_(group["eps"])
         parameter.index_add_(0, rows, mean.div_(deviation).mul_(-scale))
+
+
+@contextmanager
+def _in_any_order() -> Iterator[None]:
+    """Within, torch's deterministic mode is off, which sorts rows that are written to on a GPU.
+
+    Rows that are all different, as those of a coalesced gradient, come to one result in any order.
+    """
+    before, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warns)

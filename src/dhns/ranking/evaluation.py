@@ -29,7 +29,8 @@ TOLERANCE = 1e-4
 def queries_per_chunk(num_entities: int, memory_bytes: int = 256 * 2**20) -> int:
     """How many queries to score at once so that their fp32 score matrix fits ``memory_bytes``; at least one.
 
-    The bound is on the matrix. Ranking adds 9 MiB to it; what a model needs to fill it is for the model to chunk.
+    The bound is on the matrix. Ranking adds 9 MiB to it, 850 MB on an accelerator; what a model needs to fill it is for
+    the model to chunk.
     """
     return max(1, memory_bytes // (BYTES_PER_SCORE * num_entities))
 

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from dhns.errors import InputError
 
-# Comparing a block of rows at a time keeps the temporaries (9 bytes a cell, so 9 MiB) inside the processor's cache.
-BLOCK_CELLS = 2**20
+BLOCK_CELLS = {"cpu": 2**20}
+"""Scores that are compared at once: temporaries take 9 bytes each, here 9 MiB, which stay in the processor's cache."""
+DEFAULT_BLOCK_CELLS = 2**26
+"""The same for every other device: 600 MB, and a batch of queries in one block."""
 
 
 class NonFiniteScoreError(InputError):
@@ -121,7 +123,8 @@ def require_finite(scores: Tensor) -> None:
 
 def _count_better_and_tied(scores: Tensor, row: Tensor, answer_score: Tensor) -> tuple[Tensor, Tensor]:
     """Per answer, how many scores of its row exceed and how many equal ``answer_score (batch, 1)``."""
-    size = max(1, BLOCK_CELLS // scores.shape[1])
+    cells = BLOCK_CELLS.get(scores.device.type, DEFAULT_BLOCK_CELLS)
+    size = max(1, cells // scores.shape[1])
     better = torch.empty_like(row)
     tied = torch.empty_like(row)
     for start in range(0, len(row), size):

@@ -97,9 +97,19 @@ def notes(found: Sequence[Comparison], against: str | None = None) -> list[str]:
             said.append(f"{' and '.join(data.label for data in same)} differ in {', '.join(parts)}")
         if len(same) > 1 and (unknown := [data.label for data in same if not data.fingerprints]):
             said.append(f"the results of {unknown[0]} do not say which data they are of")
+    said += [line for one in found if (line := _of_several_devices(one.data))]
     if against is not None:
         said += _without(found, against)
     return said
+
+
+def _of_several_devices(data: DataSet) -> str:
+    """What was computed where, if not all on one kind of device; empty if it was, or the results do not say."""
+    kinds = Counter(result["device"].partition(":")[0] for result in data.results if result.get("device"))
+    if len(kinds) < 2:
+        return ""
+    counts = " and ".join(f"{count} on {kind}" for kind, count in sorted(kinds.items()))
+    return f"of {data.label}, {counts}: the same settings and seed draw other random numbers there"
 
 
 def _without(found: Sequence[Comparison], against: str) -> list[str]:

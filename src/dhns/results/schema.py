@@ -26,6 +26,7 @@ _NEEDED: dict[str, type | tuple[type, ...]] = {
 _POSSIBLE: dict[str, type | tuple[type, ...]] = {
     "fingerprints": dict,
     "baseline": dict,
+    "device": str,
     "time": dict,
     "time.train_s": (int, float),
     "config.scorer": dict,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def run_table(result: dict[str, Any], split: str = "test") -> Table:
     """What one run measured on a split, and the baseline that learns nothing."""
-    heading = f"{title(result)}: {split} split of {result['dataset']}, filtered, realistic ranks, %"
+    kind = str(result.get("device") or "cpu").partition(":")[0]
+    where = "" if kind == "cpu" else f", by a run on {kind}"
+    heading = f"{title(result)}: {split} split of {result['dataset']}{where}, filtered, realistic ranks, %"
     table = metrics_table(result["metrics"][split], heading)
     if split in result.get("baseline", {}):
         table.add_section()

@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from dhns.errors import InputError
+from dhns.kernels.chunks import chunk_bytes
 from dhns.ranges import Count, NotNegative
 from dhns.scorers.scorer import Scorer
-from dhns.scorers.tiles import chunk_bytes, tiled_indexed
+from dhns.scorers.tiles import tiled_all, tiled_indexed
 
 
 class Relation(NamedTuple):
@@ -96,12 +98,15 @@ class OTE(Scorer):
     def match_indexed(self, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
         # sorted, so that tiles that ask for tails only need not rotate
         order = query[:, -1].argsort()
-        score = tiled_indexed(self.match, query[order], table, index[order])
+        score = tiled_indexed(self.match, embedding(order, query), table, index[order])
         return torch.empty_like(score).index_copy(0, order, score)
 
     def match_all(self, query: Tensor, table: Tensor) -> Tensor:
         if torch.is_grad_enabled() and (query.requires_grad or table.requires_grad):
-            return self.match(query[:, None], table)
+            # sorted, as in `match_indexed`
+            order = query[:, -1].argsort()
+            score = tiled_all(self.match, embedding(order, query), table)
+            return torch.empty_like(score).index_copy(0, order, score)
         score = query.new_empty(len(query), len(table))
         # each group's rows side by side in memory: rotations are matrix products then, without copies
         vectors = [vector.transpose(0, 1).contiguous().transpose(0, 1) for vector in self._vectors(table)]

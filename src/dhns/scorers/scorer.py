@@ -9,10 +9,11 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from dhns.errors import InputError
-from dhns.kernels import pairs
-from dhns.scorers.tiles import at_least_float32, tiled_indexed
+from dhns.kernels.pairs import measure_pairs
+from dhns.scorers.tiles import matched_all
 
 
 class Scorer(nn.Module, ABC):
@@ -96,11 +97,11 @@ class Scorer(nn.Module, ABC):
 
     def match_indexed(self, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
         """``(B, N)`` scores of the rows ``index`` ``(B, N)`` of ``table`` ``(E, D)`` against queries ``(B, Q)``."""
-        return self.match(query[:, None], table[index])
+        return self.match(query[:, None], embedding(index, table))
 
     def match_all(self, query: Tensor, table: Tensor) -> Tensor:
         """``(B, E)`` scores of every row of ``table`` ``(E, D)`` against queries ``(B, Q)``."""
-        return self.match(query[:, None], table)
+        return matched_all(self.match, query, table)
 
     def factors(self, query: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, F)`` and ``(E, F)`` vectors whose inner products are `match_all` of ``query`` and ``table``.
@@ -139,10 +140,7 @@ class SimilarityScorer(Scorer):
         return (query * candidate).sum(-1)
 
     def match_indexed(self, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
-        query, table = at_least_float32(query, table)
-        if pairs.usable(query, table):
-            return pairs.measure_pairs(query, table, index, "product")
-        return tiled_indexed(lambda asked, found: (found @ asked.mT).squeeze(-1), query, table, index)
+        return measure_pairs(query, table, index, "product")
 
     def match_all(self, query: Tensor, table: Tensor) -> Tensor:
         return query @ table.T

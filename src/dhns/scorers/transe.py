@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import embedding, normalize
 
 from dhns.ranges import Count, NotNegative
 from dhns.scorers.distance import all_distances, indexed_distance, pairwise_distance
@@ -67,7 +67,7 @@ class TransE(Scorer):
         if self.norm == "l2_squared":
             with torch.autocast(query.device.type, enabled=False):  # half precision loses differences of squares
                 query, table = self.factors(query, table)
-                return torch.bmm(table[index], query[:, :, None]).squeeze(-1)
+                return torch.bmm(embedding(index, table), query[:, :, None]).squeeze(-1)
         return self.margin - indexed_distance(query, self._unit(table), index, "l1")
 
     def match_all(self, query: Tensor, table: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, dropout
+from torch.nn.functional import batch_norm, dropout, embedding
 
 from dhns.errors import InputError
 from dhns.ranges import BelowOne, Count, Positive
@@ -95,9 +95,9 @@ class TuckER(SimilarityScorer):
         _, group, count = torch.unique(number.abs(), return_inverse=True, return_counts=True)
         order = group.argsort()
         first = order[count.cumsum(0) - count]
-        matrices = (vectors[first] @ self.core.flatten(1)).view(-1, self.entity_width, self.entity_width)
+        matrices = (embedding(first, vectors) @ self.core.flatten(1)).view(-1, self.entity_width, self.entity_width)
         matrices = dropout(matrices, self.core_dropout, training)
-        blocks = torch.split(rows[order], count.tolist())
+        blocks = torch.split(embedding(order, rows), count.tolist())
         ahead = torch.cat([block @ matrix for block, matrix in zip(blocks, matrices.unbind(), strict=True)])
         back = torch.cat([block @ matrix.T for block, matrix in zip(blocks, matrices.unbind(), strict=True)])
         product = torch.where(number[order, None] < 0, back, ahead)

@@ -91,12 +91,13 @@ class ViewEnergies(Scorer):
     def match_indexed(self, query: Tensor, table: Tensor, index: Tensor) -> Tensor:
         # every view of an entity is a row of its own, and every pair a query: one call, and no copy of the views
         views = self._views(table)
-        heads, tails = self.pairs.T
-        rows = index[:, None] * views.shape[1] + tails[:, None]
+        rows = index[:, None] * views.shape[1] + self.pairs[:, 1, None]
+        asked = self._queries(query)
+        queries = torch.stack([asked[:, a] for a, _ in self.compared], dim=1)
         score = self.energy.match_indexed(
-            self._queries(query)[:, heads].flatten(0, 1), views.reshape(-1, self.entity_width), rows.flatten(0, 1)
+            queries.flatten(0, 1), views.reshape(-1, self.entity_width), rows.flatten(0, 1)
         )
-        return self.scale * score.view(len(index), len(heads), index.shape[1]).sum(1)
+        return self.scale * score.view(len(index), len(self.compared), index.shape[1]).sum(1)
 
     def match_all(self, query: Tensor, table: Tensor) -> Tensor:
         asked, found = self._queries(query), [view.contiguous() for view in self._views(table).unbind(1)]

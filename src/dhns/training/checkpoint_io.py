@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from dhns.files import write_bytes
@@ -31,5 +32,7 @@ def plugins() -> list[Any]:
 
     It would do so on Slurm's warning, and go on from there with other batches than the unbroken run.
     """
-    slurm = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else []
+    # torchrun may itself be started by Slurm
+    by_slurm = SLURMEnvironment.detect() and not TorchElasticEnvironment.detect()
+    slurm = [SLURMEnvironment(auto_requeue=False)] if by_slurm else []
     return [AtomicCheckpointIO(), *slurm]

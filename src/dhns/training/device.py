@@ -7,6 +7,11 @@ import torch
 from dhns.errors import InputError
 
 
+def kind_of(accelerator: str) -> str:
+    """The type of device that a training with ``trainer.accelerator`` takes here."""
+    return "cpu" if accelerator == "cpu" else choose_device("auto").type
+
+
 def choose_device(name: str) -> torch.device:
     """``auto`` is the accelerator of this machine, if it has one; anything else is a torch device name.
 

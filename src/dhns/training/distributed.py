@@ -1,4 +1,4 @@
-"""One training by several processes of this machine, one per device."""
+"""One training by several processes, one per device."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch.distributed
@@ -16,14 +17,20 @@ from dhns.compat import SpawningLauncher
 from dhns.errors import InputError
 from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
 from dhns.training.quiet import quiet_lightning
+from dhns.training.team import launched
 
+PATIENCE = timedelta(minutes=10)
+"""How long a process waits for another in a step; gloo notices at once that one is gone."""
 _INPUT_ERROR = f"{InputError.__module__}.{InputError.__qualname__}: "
 
 
 class DataParallel(DDPStrategy):
     """Lightning's data-parallel strategy, for a module that steps several optimizers itself.
 
-    Processes are spawned for the training alone: what comes before and after, the result file included, is done once.
+    On one machine processes are spawned for the training alone: what comes before and after, the result file included,
+    is done once. Where torchrun or Slurm has started the processes, on any number of machines, these are taken, see
+    `dhns.training.team`.
+
     Each backward pass averages the gradients that it reached, and those alone, since L_diff reaches the denoiser and
     the loss of the model all else.
 
@@ -36,7 +43,12 @@ class DataParallel(DDPStrategy):
     def __init__(self) -> None:
         # the processes would each warn that some step needed no search for parameters without gradients
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-        super().__init__(start_method="spawn", find_unused_parameters=True, broadcast_buffers=False)
+        super().__init__(
+            start_method="popen" if launched() else "spawn",
+            timeout=PATIENCE,
+            find_unused_parameters=True,
+            broadcast_buffers=False,
+        )
 
     def setup_environment(self) -> None:
         # in a new process

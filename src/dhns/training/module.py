@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from dhns.data.datamodule import Answered
 from dhns.errors import InputError
 from dhns.generators.generator import GeneratedNegatives, NegativeGenerator
 from dhns.generators.hardness_adaptive import HardnessAdaptiveLoss, scores_by_view
@@ -150,16 +151,17 @@ class LinkPredictionModule(pl.LightningModule):
         self._zero_gradients()
 
         # 1, 2: positives and their embeddings; 10: L_KGC on S- (Eq. 14), or on all entities
-        scored = self._score_sampled(batch) if self.sampler is not None else self._score_everything(*batch)
+        scored = self._score_sampled(batch) if self.sampler is not None else self._score_everything(batch)
         loss = scored.positive_loss + scored.negative_loss
-        self._log_loss("loss_kgc", loss)
+        size = len(scored.triples)
+        self._log_loss("loss_kgc", loss, size)
 
         if self.generator is not None:
             positives = scored.batch.positives()
             # 3, 4: noise the embeddings and predict the noise (Eqs. 2, 7-10); 5: optimise theta by L_diff (Eq. 11)
             diffusion = self.generator.loss(positives, self._stream("diffusion"))
             if diffusion is not None:
-                self._train_generator(diffusion)
+                self._train_generator(diffusion, size)
             # 6-8: G-, generated embeddings at every hardness level (Eqs. 5-6)
             generated = self.generator.generate(positives, self._stream("generation"))
             # 9: L_HA (Eq. 13)
@@ -171,11 +173,11 @@ class LinkPredictionModule(pl.LightningModule):
         if scored.batch.encoded.loss is not None:
             loss = loss + scored.batch.encoded.loss
         if scored.own_loss is not None:
-            self._log_loss("loss_own_entity", scored.own_loss)
+            self._log_loss("loss_own_entity", scored.own_loss, size)
             loss = loss + scored.own_loss
-        self._log_loss("loss", loss, shown=True)
+        self._log_loss("loss", loss, size, shown=True)
         if scored.sampler_loss is not None:
-            self._log_loss("loss_sampler", scored.sampler_loss)
+            self._log_loss("loss_sampler", scored.sampler_loss, size)
             loss = loss + scored.sampler_loss
         self.manual_backward(loss)
         for (owner, _), optimizer in zip(self.trained, self._optimizers(), strict=True):
@@ -192,24 +194,25 @@ class LinkPredictionModule(pl.LightningModule):
         terms = self.kgc_loss.terms(positive, negative, negatives.weight)
         return Scored(triples, negatives.head_side, batch, *terms, negatives.loss, own_loss)
 
-    def _score_everything(self, triples: Tensor, head_side: Tensor) -> Scored:
+    def _score_everything(self, batch: Answered) -> Scored:
         assert isinstance(self.kgc_loss, AllEntityLoss)
-        batch, queries = embed_queries(self.model, triples, head_side)
-        asked = self.model.scorer, queries, batch.encoded.joint
+        embedded, queries = embed_queries(self.model, batch.triples, batch.head_side, (batch.queries, batch.row))
+        asked = self.model.scorer, queries, embedded.encoded.joint
+        of_batch = batch.triples, batch.head_side, embedded
         joined = self.generator is not None and self.hardness_loss.needs_partition
         if not (joined and isinstance(self.kgc_loss, SoftmaxLoss)):
-            return Scored(triples, head_side, batch, *self.kgc_loss.terms(*asked))
+            return Scored(*of_batch, *self.kgc_loss.terms(*asked))
         positive, negative, normaliser = self.kgc_loss.terms_and_normalisers(*asked)
-        return Scored(triples, head_side, batch, positive, negative, partition=Partition(normaliser, head_side))
+        return Scored(*of_batch, positive, negative, partition=Partition(normaliser, batch.head_side))
 
-    def _train_generator(self, loss: Tensor) -> None:
+    def _train_generator(self, loss: Tensor, size: int) -> None:
         """Optimise theta; where the generator does not detach its inputs, the loss reaches the model too."""
         assert self.generator is not None
         self.manual_backward(loss, retain_graph=not self.generator.detach_inputs)
         self._optimizers()[-1].step()
         if self.generator.detach_inputs:
             self._zero_gradients(besides=self.generator)
-        self._log_loss("loss_diffusion", loss)
+        self._log_loss("loss_diffusion", loss, size)
 
     def _hardness_adaptive(self, generated: GeneratedNegatives, scored: Scored, report: bool) -> Tensor:
         """``L_HA``; its parts go to the diagnostics where a ``report`` is asked for."""
@@ -219,13 +222,13 @@ class LinkPredictionModule(pl.LightningModule):
         positive = self._score_positives(generated.positives, scored.triples)
         positive_loss, negative_loss = self.hardness_loss.terms(positive, scores, levels, scorer, scored.partition)
         loss: Tensor = (positive_loss + negative_loss).sum()
-        self._log_loss("loss_generated", loss)
+        self._log_loss("loss_generated", loss, len(scored.triples))
         if report:
             joint, by_view = scored.batch.encoded.joint, scores_by_view(generated, scorer)
             found = self.diagnostics.measure(
                 generated, by_view, negative_loss, scored.negative_loss, joint, self.generated_weight
             )
-            self.log_dict(found, on_step=False, on_epoch=True)
+            self.log_dict(found, on_step=False, on_epoch=True, batch_size=len(scored.triples))
             self.diagnostics.warn_if_dead(self.current_epoch)
         return loss
 
@@ -239,8 +242,9 @@ class LinkPredictionModule(pl.LightningModule):
             score = [self.model.own_entity.raise_triples(each, triples[: len(each)]) for each in score]
         return torch.cat(score)
 
-    def _log_loss(self, name: str, loss: Tensor, shown: bool = False) -> None:
-        self.log(f"train/{name}", loss.detach(), on_step=False, on_epoch=True, prog_bar=shown)
+    def _log_loss(self, name: str, loss: Tensor, size: int, shown: bool = False) -> None:
+        """Log the loss of a batch of ``size`` positives, which it has in the mean of the epoch."""
+        self.log(f"train/{name}", loss.detach(), on_step=False, on_epoch=True, prog_bar=shown, batch_size=size)
 
     def _zero_gradients(self, besides: nn.Module | None = None) -> None:
         for (owner, _), optimizer in zip(self.trained, self._optimizers(), strict=True):

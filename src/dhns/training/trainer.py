@@ -12,6 +12,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from dhns.errors import InputError
 from dhns.training.distributed import DataParallel
 from dhns.training.quiet import quiet_lightning
+from dhns.training.team import launched
 
 
 def make_trainer(settings: Mapping[str, Any], validated: bool, **options: Any) -> pl.Trainer:
@@ -37,9 +38,14 @@ def make_trainer(settings: Mapping[str, Any], validated: bool, **options: Any) -
         trainer = pl.Trainer(**instantiate(settings, _convert_="all"), **options, use_distributed_sampler=False)
     except (MisconfigurationException, ValueError, TypeError, ImportError) as error:
         raise InputError(f"the settings under 'trainer' do not work here: {error}") from error
-    if trainer.num_nodes > 1 or (trainer.world_size > 1 and not isinstance(trainer.strategy, DataParallel)):
+    if trainer.world_size > 1 and not isinstance(trainer.strategy, DataParallel):
         raise InputError(
             f"trainer.devices asks for {trainer.world_size} devices on {trainer.num_nodes} machine(s); add trainer=ddp "
-            "to train one run on several devices of one machine, or start one run per device (docs/sweeps.md)"
+            "to train one run on several, or start one run per device (docs/sweeps.md)"
+        )
+    if trainer.num_nodes > 1 and launched() is None:
+        raise InputError(
+            f"trainer.num_nodes is {trainer.num_nodes}, and nothing has started this command on other machines: start "
+            "it on each by torchrun or srun (docs/clusters.md), or set trainer.num_nodes=1"
         )
     return trainer
