@@ -119,7 +119,7 @@ def test_samplers(name):
 
 
 @pytest.mark.parametrize("scorer", [TransE, DistMult, ComplEx, RotatE])
-@pytest.mark.parametrize("name", ["nscaching", "kbgan"])
+@pytest.mark.parametrize("name", ["nscaching", "kbgan", "hardest"])
 def test_samplers_that_ask_the_model_take_any(name, scorer):
     def model(graph):
         made = scorer(dim=8)
