@@ -1,0 +1,70 @@
+"""Views side by side, each with vectors of its own, for a scorer of its own: the encoder of late fusion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dhns.encoders.additive_fusion import SeenEntities
+from dhns.encoders.encoder import STRUCTURE, Absent, Encoded, EntityEncoder, WhenMissing, uniform_parameter
+from dhns.encoders.feature_views import FeatureViews, needed_modalities
+from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.scorers.scorer import Scorer
+
+
+class SeparateViews(EntityEncoder):
+    """Structure, and for each modality m a view ``v_e + W_m f_m + b_m``, side by side for `LateFusion`.
+
+    Nothing of a view enters another: what features cannot say does not disturb structure. The view's own vector ``v_e``
+    says what its features do not; of an entity without them it is the whole view. It is 0 for entities that no training
+    triple names, as in `AdditiveFusion`.
+
+    Args:
+        graph: brings the features and the training triples.
+        scorer: fixes the width D of a view and the initialisation.
+        modalities: which modalities to use; all of the graph's when null.
+        when_missing: one of ``modalities`` that the graph lacks; see `choose_modalities`.
+        absent: what stands for features that an entity lacks; see `Absent`.
+        own_vectors: false makes views of features alone; then an entity without them has zeros.
+        init_range: half-width of the initialisation of own vectors; the scorer's when null.
+
+    Raises:
+        InputError: there is no modality to use; see also `choose_modalities`.
+    """
+
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        scorer: Scorer,
+        modalities: Sequence[str] | None = None,
+        when_missing: WhenMissing = "stop",
+        absent: Absent = "mask",
+        own_vectors: bool = True,
+        init_range: float | None = None,
+    ) -> None:
+        super().__init__(graph, scorer)
+        names, self.missing = needed_modalities(graph, modalities, when_missing)
+        self.view_names = (STRUCTURE, *names)
+        self.features = FeatureViews(graph, names, self.width, absent)
+        self.gate = SeenEntities(graph)
+        half_width = scorer.init_range if init_range is None else init_range
+        count = self.num_entities
+        self.own = nn.ParameterDict(
+            {name: uniform_parameter(count, self.width, half_width) for name in names if own_vectors}
+        )
+
+    def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
+        structure, everywhere = self.structural_view(entity)
+        views, present = self.features(entity)
+        for name, own in self.own.items():
+            rows = self.gate(own if entity is None else own[entity], entity)
+            views[name] = rows + views[name].masked_fill(~present[name][:, None], 0)
+            present[name] = everywhere
+        views, present = {STRUCTURE: structure, **views}, {STRUCTURE: everywhere, **present}
+        return Encoded(self.fuse(views, present), views, present)
+
+    def fuse(self, views: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
+        others = [views[name].masked_fill(~present[name][..., None], 0) for name in self.view_names[1:]]
+        return torch.cat([views[STRUCTURE], *others], dim=-1)
