@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dhns.encoders.encoder import STRUCTURE, Absent, Encoded, EntityEncoder, WhenMissing
 from dhns.encoders.feature_views import FeatureViews, needed_modalities, sum_of_present
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.ranges import Positive
 from dhns.scorers.scorer import Scorer
 
 
@@ -26,6 +27,7 @@ class AdditiveFusion(EntityEncoder):
         modalities: which modalities to use; all of the graph's when null.
         when_missing: one of ``modalities`` that the graph lacks; see `choose_modalities`.
         absent: what stands for features that an entity lacks; see `Absent`.
+        length: of features, see `FeatureViews`: how much quicker they are learned from than structure.
         gate: false lets the structure of all entities in.
 
     Raises:
@@ -39,15 +41,13 @@ class AdditiveFusion(EntityEncoder):
         modalities: Sequence[str] | None = None,
         when_missing: WhenMissing = "stop",
         absent: Absent = "mask",
+        length: Positive = 10.0,
         gate: bool = True,
     ) -> None:
         super().__init__(graph, scorer)
         names, self.missing = needed_modalities(graph, modalities, when_missing)
         self.view_names = (STRUCTURE, *names)
-        self.features = FeatureViews(graph, names, self.width, absent)
-        for project in self.features.projections.values():
-            nn.init.zeros_(project.weight)  # type: ignore[arg-type]
-            nn.init.zeros_(project.bias)  # type: ignore[arg-type]
+        self.features = FeatureViews(graph, names, self.width, absent, length)
         self.gate = SeenEntities(graph) if gate else None
         if self.gate is not None:
             with torch.no_grad():

@@ -11,6 +11,7 @@ from dhns.encoders.additive_fusion import SeenEntities
 from dhns.encoders.encoder import STRUCTURE, Absent, Encoded, EntityEncoder, WhenMissing, uniform_parameter
 from dhns.encoders.feature_views import FeatureViews, needed_modalities
 from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.ranges import Positive
 from dhns.scorers.scorer import Scorer
 
 
@@ -18,8 +19,8 @@ class SeparateViews(EntityEncoder):
     """Structure, and for each modality m a view ``v_e + W_m f_m + b_m``, side by side for `LateFusion`.
 
     Nothing of a view enters another: what features cannot say does not disturb structure. The view's own vector ``v_e``
-    says what its features do not; of an entity without them it is the whole view. It is 0 for entities that no training
-    triple names, as in `AdditiveFusion`.
+    says what its features do not. It is 0 for entities that no training triple names, as in `AdditiveFusion`. In the
+    place of a view that an entity lacks stand zeros.
 
     Args:
         graph: brings the features and the training triples.
@@ -27,7 +28,8 @@ class SeparateViews(EntityEncoder):
         modalities: which modalities to use; all of the graph's when null.
         when_missing: one of ``modalities`` that the graph lacks; see `choose_modalities`.
         absent: what stands for features that an entity lacks; see `Absent`.
-        own_vectors: false makes views of features alone; then an entity without them has zeros.
+        length: of features, see `FeatureViews`: how much quicker they are learned from than vectors.
+        own_vectors: false makes views of features alone.
         init_range: half-width of the initialisation of own vectors; the scorer's when null.
 
     Raises:
@@ -41,13 +43,14 @@ class SeparateViews(EntityEncoder):
         modalities: Sequence[str] | None = None,
         when_missing: WhenMissing = "stop",
         absent: Absent = "mask",
+        length: Positive = 10.0,
         own_vectors: bool = True,
         init_range: float | None = None,
     ) -> None:
         super().__init__(graph, scorer)
         names, self.missing = needed_modalities(graph, modalities, when_missing)
         self.view_names = (STRUCTURE, *names)
-        self.features = FeatureViews(graph, names, self.width, absent)
+        self.features = FeatureViews(graph, names, self.width, absent, length)
         self.gate = SeenEntities(graph)
         half_width = scorer.init_range if init_range is None else init_range
         count = self.num_entities
@@ -59,9 +62,7 @@ class SeparateViews(EntityEncoder):
         structure, everywhere = self.structural_view(entity)
         views, present = self.features(entity)
         for name, own in self.own.items():
-            rows = self.gate(own if entity is None else own[entity], entity)
-            views[name] = rows + views[name].masked_fill(~present[name][:, None], 0)
-            present[name] = everywhere
+            views[name] = views[name] + self.gate(own if entity is None else own[entity], entity)
         views, present = {STRUCTURE: structure, **views}, {STRUCTURE: everywhere, **present}
         return Encoded(self.fuse(views, present), views, present)
 
