@@ -1,12 +1,12 @@
-"""What can a negative be worth? Prints the commands of the runs, and writes their tables and figure from stored results.
+"""What can a negative be worth? Prints the commands of the runs, and writes tables and figures from stored results.
 
     python scripts/ceilings.py commands mkg_y           # the search, seed 0
     python scripts/ceilings.py commands mkg_y outputs   # further seeds of what the search under outputs chose
     python scripts/ceilings.py chosen outputs results/ceilings   # copies results and ranks of what was chosen
     python scripts/ceilings.py                          # docs/ceilings.md and its figure, from results/ceilings
 
-A *way* to find negatives is a sampler with its settings, a loss over all entities, or a sampler and a generator. Of each,
-learning rate and weight of N3 are those of the best validation MRR at seed 0.
+A *way* to find negatives is a sampler with its settings, a loss over all entities, or a sampler and a generator. Of
+each, learning rate and weight of N3 are those of the best validation MRR at seed 0.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ WAYS = {
     "diffheg": "generator=default",
     "gaussian": "generator=gaussian",
     "grounded": "negatives=grounded",
+    "grounded, other answers": "negatives=grounded negatives.learn_from=other_answers",
     "hardest": "negatives=hardest",
     "hardest 8": "negatives=hardest negatives.num_negatives=8",
     "hardest, less 16": "negatives=hardest negatives.skip=16",
@@ -60,11 +61,11 @@ WAYS = {
 """What the commands train, on one model each."""
 EXTRA = {
     "world_flags": {"softmax": "data.batch_size=453"},
-    "mkg_y": {"softmax": "data.batch_size=780"},
+    "mkg_y": {"softmax": "data.batch_size=543"},
 }
 """Of a loss over all entities: queries per step with which an epoch has as many steps as with sampled negatives."""
 GRID = {
-    "world_flags": "optimization.optimizer.lr=5e-3,1e-2,2e-2 regularizer.weight=0,0.02",
+    "world_flags": "optimization.optimizer.lr=1e-2,2e-2 regularizer.weight=0,0.02",
     "mkg_y": "optimization.optimizer.lr=5e-3,1e-2 regularizer.weight=0,0.02",
 }
 
@@ -95,7 +96,7 @@ def way(config: Mapping[str, Any]) -> str:
     changed = [
         f"{key}={str(value).lower()}"
         for key, value in node.items()
-        if key in usual and key != "num_negatives" and isinstance(value, int | float) and value != usual[key]
+        if key in usual and key != "num_negatives" and isinstance(value, int | float | str) and value != usual[key]
     ]
     generator = [f"and {config['generator']['name']}"] if config.get("generator") else []
     return " ".join([label, *changed, *generator]).replace("and default", "and diffheg")
