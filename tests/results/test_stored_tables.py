@@ -52,6 +52,37 @@ def test_the_page_of_generators_has_the_table_of_the_strong_objective(capsys):
     assert table in "\n".join(line.rstrip() for line in page.splitlines())
 
 
+def test_the_page_of_rows_has_the_means_of_fusion():
+    runs = [read_result(path) for path in (REPOSITORY / "results" / "fusion").rglob("result.json")]
+    runs += [
+        read_result(path) for path in (REPOSITORY / "results" / "strong").rglob("complex_n3-full-4b3ff7c5/*/*.json")
+    ]
+
+    def means(system, shuffled=False, **wanted):
+        found = [
+            run
+            for run in runs
+            if (run["dataset"], run["system"]) == ("world_flags", system)
+            and bool(run["config"].get("features")) == shuffled
+            and wanted.items() <= run["config"]["encoder"].items()
+        ]
+        return [
+            len(found),
+            *(f"{100 * statistics.mean(r['metrics'][s]['mrr'] for r in found):.2f}" for s in ("valid", "test")),
+        ]
+
+    shown = (REPOSITORY / "docs" / "rows.md").read_text(encoding="utf-8")
+    for seeds, valid, test in (
+        means("complex_n3"),
+        means("additive_n3", modalities=["textual"], length=3, gate=True),
+        means("additive_n3", modalities=["textual"], length=3, shuffled=True),
+        means("additive_n3", modalities=None, length=1),
+        means("late_fusion", length=3),
+    ):
+        assert seeds in (1, 3)
+        assert f" | {valid} | {test} |" in shown
+
+
 def test_the_page_has_the_figures_of_the_stored_tables():
     page = measured.PAGE.read_text(encoding="utf-8")
     assert measured.updated(page, measured.tables()) == page, "run python scripts/measured.py"
