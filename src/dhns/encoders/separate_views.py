@@ -45,7 +45,7 @@ class SeparateViews(EntityEncoder):
         absent: Absent = "mask",
         length: Positive = 10.0,
         own_vectors: bool = True,
-        init_range: float | None = None,
+        init_range: Positive | None = None,
     ) -> None:
         super().__init__(graph, scorer)
         names, self.missing = needed_modalities(graph, modalities, when_missing)
