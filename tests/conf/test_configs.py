@@ -25,6 +25,8 @@ PACKAGES = {
     "encoder": "encoders",
     "negatives.scorer": "scorers",
     "negatives.optimization": "optim",
+    "negatives.generator": "generators",
+    "negatives.levels": "generators",
     "negatives": "negatives",
     "loss": "losses",
     "regularizer": "losses",
@@ -98,7 +100,9 @@ def misfits(key, node):
     except Exception as error:
         yield f"{key}: {error}"
         return
-    package = next((PACKAGES[group] for group in PACKAGES if key == group or key.startswith(f"{group}.")), None)
+    package = next(
+        (PACKAGES[group] for group in PACKAGES if key == group or key.startswith((f"{group}.", f"{group}["))), None
+    )
     if node["_target_"].startswith("dhns.") and node["_target_"].split(".")[1] != package:
         yield f"{key}: {node['_target_']} does not lie in dhns.{package}"
 

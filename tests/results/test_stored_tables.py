@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import statistics
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,15 +29,16 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def script(name):
     spec = importlib.util.spec_from_file_location(name, REPOSITORY / "scripts" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look their annotations up
     spec.loader.exec_module(module)
     return module
 
 
 measured, measured_speed, new_entities = script("measured"), script("measured_speed"), script("new_entities")
-own_entity, readme_results = script("own_entity"), script("readme_results")
+own_entity, readme_results, ceilings = script("own_entity"), script("readme_results"), script("ceilings")
 
 
-@pytest.mark.parametrize("written", [own_entity, readme_results], ids=["own entity", "README"])
+@pytest.mark.parametrize("written", [own_entity, readme_results, ceilings], ids=["own entity", "README", "ceilings"])
 def test_pages_have_the_tables_of_their_runs(written):
     page = written.PAGE.read_text(encoding="utf-8")
     assert written.updated(page) == page, f"run python {written.__name__}.py in scripts/"
@@ -48,6 +50,37 @@ def test_the_page_of_generators_has_the_table_of_the_strong_objective(capsys):
     table = "\n".join(line.rstrip() for line in capsys.readouterr().out.strip().splitlines())
     page = (REPOSITORY / "docs" / "diffheg.md").read_text(encoding="utf-8")
     assert table in "\n".join(line.rstrip() for line in page.splitlines())
+
+
+def test_the_page_of_rows_has_the_means_of_fusion():
+    runs = [read_result(path) for path in (REPOSITORY / "results" / "fusion").rglob("result.json")]
+    runs += [
+        read_result(path) for path in (REPOSITORY / "results" / "strong").rglob("complex_n3-full-4b3ff7c5/*/*.json")
+    ]
+
+    def means(system, shuffled=False, **wanted):
+        found = [
+            run
+            for run in runs
+            if (run["dataset"], run["system"]) == ("world_flags", system)
+            and bool(run["config"].get("features")) == shuffled
+            and wanted.items() <= run["config"]["encoder"].items()
+        ]
+        return [
+            len(found),
+            *(f"{100 * statistics.mean(r['metrics'][s]['mrr'] for r in found):.2f}" for s in ("valid", "test")),
+        ]
+
+    shown = (REPOSITORY / "docs" / "rows.md").read_text(encoding="utf-8")
+    for seeds, valid, test in (
+        means("complex_n3"),
+        means("additive_n3", modalities=["textual"], length=3, gate=True),
+        means("additive_n3", modalities=["textual"], length=3, shuffled=True),
+        means("additive_n3", modalities=None, length=1),
+        means("late_fusion", length=3),
+    ):
+        assert seeds in (1, 3)
+        assert f" | {valid} | {test} |" in shown
 
 
 def test_the_page_has_the_figures_of_the_stored_tables():

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+from functools import partial
 
 import pytest
 import torch
@@ -23,6 +24,7 @@ from dhns.resources import conf_dir
 from dhns.scorers.complex import ComplEx
 from dhns.scorers.distmult import DistMult
 from dhns.scorers.gc_ote import GCOTE
+from dhns.scorers.late_fusion import LateFusion
 from dhns.scorers.ote import OTE
 from dhns.scorers.pairre import PairRE
 from dhns.scorers.quate import QuatE
@@ -62,6 +64,11 @@ SCORERS = {
     "distmult": (lambda: DistMult(3), {}),
     "gc_ote": (lambda: GCOTE(6, 3), {"entities": with_contexts}),
     "gc_ote-bare": (lambda: GCOTE(6, 3), {}),
+    "late_fusion": (lambda: LateFusion(3, [ComplEx, RotatE]), {"entities": lambda count: drawn(count, 12)}),
+    "late_fusion-prepared": (
+        lambda: LateFusion(6, [partial(OTE, group=3), DistMult]),
+        {"entities": lambda count: drawn(count, 12)},
+    ),
     "ote": (lambda: OTE(6, 3), {}),
     "pairre": (lambda: PairRE(3), {}),
     "quate": (lambda: QuatE(2), {}),
@@ -119,7 +126,7 @@ def test_samplers(name):
 
 
 @pytest.mark.parametrize("scorer", [TransE, DistMult, ComplEx, RotatE])
-@pytest.mark.parametrize("name", ["nscaching", "kbgan"])
+@pytest.mark.parametrize("name", ["nscaching", "kbgan", "hardest"])
 def test_samplers_that_ask_the_model_take_any(name, scorer):
     def model(graph):
         made = scorer(dim=8)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dhns.encoders.encoder import STRUCTURE, Absent, EntityEncoder, FeatureTable, WhenMissing, choose_modalities
 from dhns.errors import InputError
-from dhns.graph.knowledge_graph import KnowledgeGraph
+from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
 from dhns.scorers.scorer import Scorer
 
 
@@ -21,20 +21,44 @@ class FeatureViews(nn.Module):
         modalities: names.
         width: D of a view.
         absent: what stands for features that an entity lacks; see `Absent`.
+        length: features are scaled to this mean sum of absolute values, and maps start from zero. A step of an adaptive
+            optimizer moves all weights of a map alike, and so a view by that many steps of a vector. Null leaves
+            features as they are, and maps as torch initialises them.
     """
 
-    def __init__(self, graph: KnowledgeGraph, modalities: Sequence[str], width: int, absent: Absent) -> None:
+    factors: Tensor | None
+
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        modalities: Sequence[str],
+        width: int,
+        absent: Absent,
+        length: float | None = None,
+    ) -> None:
         super().__init__()
         self.tables = nn.ModuleDict({name: FeatureTable(graph.modalities[name], absent=absent) for name in modalities})
         self.projections = nn.ModuleDict({n: nn.Linear(graph.modalities[n].dim, width) for n in modalities})
+        factors = None
+        if length is not None:
+            factors = torch.tensor([length / _mean_length(graph.modalities[name]) for name in modalities])
+            for parameter in self.projections.parameters():
+                nn.init.zeros_(parameter)
+        self.register_buffer("factors", factors, persistent=False)
 
     def forward(self, entity: Tensor | None = None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """``(U, D)`` views and ``(U,)`` bool masks of the entities ``(U,)``, or of all, by modality."""
         views, present = {}, {}
-        for name, project in self.projections.items():
+        for number, (name, project) in enumerate(self.projections.items()):
             features, present[name] = self.tables[name](entity)
-            views[name] = project(features)
+            views[name] = project(features if self.factors is None else features * self.factors[number])
         return views, present
+
+
+def _mean_length(modality: Modality) -> float:
+    """Mean sum of absolute values of the features that there are; 1 if there are none but zeros."""
+    rows = modality.features[modality.present].float()
+    return float(rows.abs().sum(1).mean()) if rows.any() else 1.0
 
 
 def sum_of_present(
