@@ -15,7 +15,7 @@ EXPECTED = [Row(number, *parts) for number, parts in enumerate(ROWS, 1)]
 def written(folder, name, content):
     path = folder / name
     data = content if isinstance(content, bytes) else content.encode()
-    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
     return path
 
 
@@ -117,7 +117,7 @@ def test_lines_are_counted_with_and_without_an_end(tmp_path):
         ("q.parquet.gz", "", "the name must end in"),
         ("q.parquet", "nothing", "cannot be read as Parquet"),
         ("q.tsv", "a\tb\tc\n".encode("utf-16"), "the file is in UTF-16; save it in UTF-8"),
-        ("q.tsv", gzip.compress(b"a\tb\tc\n"), "the file is packed by gzip"),
+        ("q.tsv", gzip.compress(b"a\tb\tc\n", mtime=0), "the file is packed by gzip"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path, name, content, message):
@@ -126,7 +126,7 @@ def test_files_that_cannot_be_read(tmp_path, name, content, message):
 
 
 def test_a_damaged_archive_and_an_absent_file(tmp_path):
-    (tmp_path / "q.tsv.gz").write_bytes(gzip.compress(b"a\tb\tc\n" * 1000)[:-12])
+    (tmp_path / "q.tsv.gz").write_bytes(gzip.compress(b"a\tb\tc\n" * 1000, mtime=0)[:-12])
     with pytest.raises(InputError, match="its name says gzip, but it cannot be unpacked"):
         list(RowStream(tmp_path / "q.tsv.gz"))
     with pytest.raises(InputError, match="no such file"):
