@@ -36,7 +36,7 @@ FLAG = ("--config-dir", "my conf, (läufe)")
 
 
 def test_its_files_are_choices(place):
-    assert "scorer: complex, distmult, gc_ote, ikrl, mine, " in succeed(place, "train", *FLAG, "--help")
+    assert "scorer: complex, distmult, gc_ote, ikrl, late_fusion, mine, " in succeed(place, "train", *FLAG, "--help")
     printed = succeed(place, "train", *FLAG, "scorer=mine", "scorer.motto=it's, after all", "--cfg", "job", "--resolve")
     assert "_target_: their_scorers.Mine" in printed
     assert "motto: it's, after all" in printed

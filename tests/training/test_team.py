@@ -5,7 +5,8 @@ import pytest
 from commands.shell import TRAIN, refused, write_graph
 from dhns.errors import InputError
 from dhns.training.distributed import DataParallel
-from dhns.training.team import Launched, Team, launched, team_of
+from dhns.training.launcher import Launched, launched
+from dhns.training.team import Team, team_of
 from faults.test_clusters import by_slurm, by_torchrun
 
 

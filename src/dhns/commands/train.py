@@ -19,7 +19,7 @@ def main(config: DictConfig) -> float:
     from dhns.interruption import stopped_by_signals
     from dhns.results.tables import run_table, show
     from dhns.training.experiment import run
-    from dhns.training.team import launched
+    from dhns.training.launcher import launched
 
     with open_dict(config):
         for key in FETCHING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import rich.table
+from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class PageTable:
         return [row for group in self.groups for row in group]
 
 
-def of_console(table: rich.table.Table, caption: str | None = None) -> PageTable:
+def of_console(table: Table, caption: str | None = None) -> PageTable:
     """A table that a command prints; its title is the caption, if no other is given."""
     cells = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
     groups: list[list[tuple[str, ...]]] = [[]]

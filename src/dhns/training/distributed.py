@@ -16,8 +16,8 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from dhns.compat import SpawningLauncher
 from dhns.errors import InputError
 from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
+from dhns.training.launcher import launched
 from dhns.training.quiet import quiet_lightning
-from dhns.training.team import launched
 
 PATIENCE = timedelta(minutes=10)
 """How long a process waits for another in a step; gloo notices at once that one is gone."""

@@ -15,11 +15,10 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import torch.distributed
-from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from dhns.errors import InputError, ToldElsewhere
+from dhns.training.launcher import launched
+from dhns.training.trainer import make_trainer
 
 PATIENCE = timedelta(days=30)
 """How long the others wait for the first process, which may have to fetch data, or to rank. Its end they notice."""
@@ -30,27 +29,10 @@ _LOST = (
 )
 
 
-class Launched(NamedTuple):
-    """What a launcher says of this process: its number, and that of all."""
-
-    rank: int
-    size: int
-
-
 class _Ended(NamedTuple):
     """The first process has ended with an error."""
 
     message: str
-
-
-def launched() -> Launched | None:
-    """By torchrun or Slurm, with others; None for a process that works alone or starts others itself."""
-    kinds: tuple[type[ClusterEnvironment], ...] = (TorchElasticEnvironment, SLURMEnvironment)
-    for kind in kinds:
-        if kind.detect():
-            found = kind()
-            return Launched(found.global_rank(), found.world_size()) if found.world_size() > 1 else None
-    return None
 
 
 class Team:
@@ -133,8 +115,6 @@ def team_of(settings: Mapping[str, Any]) -> Iterator[Team]:
     if place is None or "strategy" not in settings or isinstance(settings["strategy"], str):
         yield Team()
         return
-    from dhns.training.trainer import make_trainer
-
     bare = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     strategy = make_trainer(settings, validated=False, **bare).strategy
     try:

@@ -11,8 +11,8 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from dhns.errors import InputError
 from dhns.training.distributed import DataParallel
+from dhns.training.launcher import launched
 from dhns.training.quiet import quiet_lightning
-from dhns.training.team import launched
 
 
 def make_trainer(settings: Mapping[str, Any], validated: bool, **options: Any) -> pl.Trainer:
