@@ -20,6 +20,8 @@ DATASETS = {"MKG-Y": ("3", "mkg_y"), "MKG-W": ("2", "mkg_w")}
 ROWS = {
     "RotatE": ("rotate", False),
     "RotatE, own entity": ("rotate", True),
+    "RSME": ("rsme", False),
+    "OTKGE": ("otkge", False),
     "AdaMF": ("adamf", False),
     "AdaMF, own entity": ("adamf", True),
     "DHNS": ("dhns", False),
