@@ -20,11 +20,13 @@ DATASETS = {"MKG-Y": ("3", "mkg_y"), "MKG-W": ("2", "mkg_w")}
 ROWS = {
     "RotatE": ("rotate", False),
     "RotatE, own entity": ("rotate", True),
+    "IKRL": ("ikrl", False),
     "RSME": ("rsme", False),
     "OTKGE": ("otkge", False),
     "AdaMF": ("adamf", False),
     "AdaMF, own entity": ("adamf", True),
     "DHNS": ("dhns", False),
+    "DHNS, own entity": ("dhns", True),
     "ComplEx-N3": ("complex_n3", False),
     "ComplEx-N3, own entity": ("complex_n3", True),
     "ComplEx-N3 and RotatE, blended": ("complex_n3 + rotate", False),
