@@ -30,6 +30,7 @@ ROWS = {
     "ComplEx-N3": ("complex_n3", False),
     "ComplEx-N3, own entity": ("complex_n3", True),
     "ComplEx-N3 and RotatE, blended": ("complex_n3 + rotate", False),
+    "ComplEx-N3 and DHNS, blended": ("complex_n3 + dhns", False),
     "ComplEx-N3 and AdaMF, blended": ("complex_n3 + adamf", False),
 }
 """By label: the system, and whether it has the number for the own entity."""
