@@ -88,6 +88,53 @@ def test_splits_of_the_source_are_kept(tmp_path, layout):
     assert not any("split by seed" in note for note in made.notes)
 
 
+@pytest.mark.parametrize("layout", ["save_to_disk", "of the hub", "in data/"])
+def test_data_sets_of_hugging_face_come_back_in_their_splits(tmp_path, layout):
+    pytest.importorskip("pyarrow", reason="needs the extra exchange")
+    source, words = tmp_path / "source", {"train": "train", "valid": "validation", "test": "test"}
+    source.mkdir()
+    if layout == "save_to_disk":
+        (source / "dataset_dict.json").write_text(json.dumps({"splits": list(words.values())}), encoding="utf-8")
+    for split, rows in SPLITS.items():
+        for number, piece in enumerate((rows[:1], rows[1:])):
+            of = f"{number:05}-of-00002"
+            if layout == "save_to_disk":
+                path = source / words[split] / f"data-{of}.arrow"
+            else:
+                path = source / ("data" if "/" in layout else "") / f"{words[split]}-{of}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            writers.arrow(path, piece, stream=True) if path.suffix == ".arrow" else writers.parquet(path, piece)
+    _, graph = imported(source, tmp_path / "out")
+    for split, rows in SPLITS.items():
+        assert named(graph, split) == sorted(rows)
+
+
+def test_one_data_set_of_hugging_face_is_split_here_and_damage_is_told(tmp_path):
+    pytest.importorskip("pyarrow", reason="needs the extra exchange")
+    one = tmp_path / "one"
+    one.mkdir()
+    (one / "state.json").write_text("{}", encoding="utf-8")
+    writers.arrow(one / "data-00000-of-00001.arrow", stream=True)
+    made, graph = imported(one, tmp_path / "out")
+    assert named(graph, "train", "valid", "test") == sorted(TRIPLES)
+    assert any("split by seed" in note for note in made.notes)
+    for content, message in {
+        "{}": "names no splits",
+        '{"splits": ["train"]}': "holds no .arrow file",
+        '{"splits": []}': "no file ends in",
+    }.items():
+        (one / "dataset_dict.json").write_text(content, encoding="utf-8")
+        if "[]" in content:
+            (one / "data-00000-of-00001.arrow").unlink()
+        with pytest.raises(InputError, match=message):
+            import_graph(one, tmp_path / "none")
+    (one / "dataset_dict.json").unlink()
+    (one / "state.json").unlink()
+    writers.parquet(one / "extra-00000-of-00001.parquet")
+    with pytest.raises(InputError, match="a split is called 'extra'"):
+        import_graph(one, tmp_path / "none")
+
+
 def test_one_triples_factory_and_raw_edges_of_ogb_are_split_here(tmp_path):
     writers.pykeen_factory(tmp_path / "factory")
     writers.ogb(tmp_path / "ogb")

@@ -1,7 +1,9 @@
-"""Folders of other libraries, in which triples are numbers and tables name them: PyKEEN's and OGB's."""
+"""Folders of other libraries: PyKEEN's and OGB's, in which triples are numbers, and Hugging Face's, in pieces."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from dhns.exchange.opening import opened, unpacking
 
 PYKEEN_TRIPLES = "numeric_triples.tsv.gz"
 _PYKEEN_FOLDERS = {"train": "training", "valid": "validation", "test": "testing"}
+_PIECE = re.compile(r"(?P<split>\w+)-\d{5}-of-\d{5}\.(?:parquet|arrow|jsonl|csv)")
 _PARTS = ("head", "relation", "tail")
 
 
@@ -72,6 +75,30 @@ def read_ogb(folder: Path, gathering: Gathering) -> None:
         if len(ends) != len(types):
             raise InputError(f"{kinds}: {len(types):,} rows, but {edges.name} has {len(ends):,}; one an edge is needed")
         _add(edges, entities, relations, np.column_stack([ends[:, 0], types[:, 0], ends[:, 1]]), gathering)
+
+
+def huggingface_files(folder: Path) -> dict[Path, str | None]:
+    """The files of a data set of Hugging Face's ``datasets``, with the name of their split, None if it has none.
+
+    As ``save_to_disk`` writes it, a folder of ``.arrow`` files for each split or for all; or as the hub has it, pieces
+    called ``train-00000-of-00002.parquet``, in the folder or in ``data/``. Empty where the folder is neither.
+
+    Raises:
+        InputError: ``dataset_dict.json`` is damaged, or a split that it names has no file.
+    """
+    if (index := folder / "dataset_dict.json").is_file():
+        try:
+            names = [str(name) for name in json.loads(index.read_text(encoding="utf-8"))["splits"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{index}: names no splits ({error}); save the data set again") from None
+        found = {name: sorted((folder / name).glob("*.arrow")) for name in names}
+        if lacking := next((name for name, files in found.items() if not files), None):
+            raise InputError(f"{folder / lacking}: holds no .arrow file, and {index.name} names it; save it again")
+        return {file: name for name, files in found.items() for file in files}
+    if (folder / "state.json").is_file():
+        return dict.fromkeys(sorted(folder.glob("*.arrow")))
+    pieces = {path: _PIECE.fullmatch(path.name) for path in sorted([*folder.glob("*.*"), *folder.glob("data/*.*")])}
+    return {path: piece["split"] for path, piece in pieces.items() if piece}
 
 
 def _read_factory(folder: Path, split: str | None, gathering: Gathering) -> None:

@@ -13,7 +13,7 @@ from dhns.exchange.delimited import read_delimited
 from dhns.exchange.gathering import Gathering
 from dhns.exchange.json_lines import FORMATS as JSON_LINES
 from dhns.exchange.json_lines import read_json_lines
-from dhns.exchange.layouts import is_ogb, is_pykeen, read_ogb, read_pykeen
+from dhns.exchange.layouts import huggingface_files, is_ogb, is_pykeen, read_ogb, read_pykeen
 from dhns.exchange.options import ReadingOptions
 from dhns.exchange.rdf import FORMATS as RDF
 from dhns.exchange.rdf import read_rdf
@@ -31,8 +31,8 @@ _SPLITS = {
 def read_source(source: Path, kind: str, gathering: Gathering, options: ReadingOptions) -> list[Path]:
     """Add what a file or a folder says.
 
-    A folder is PyKEEN's or OGB's, by its files; or it has a file for each split, by their names; or all files of known
-    endings in it are read as one graph.
+    A folder is PyKEEN's, OGB's or one of Hugging Face's ``datasets``, by its files; or it has a file for each split, by
+    their names; or all files of known endings in it are read as one graph.
 
     Args:
         source: file or folder.
@@ -54,7 +54,7 @@ def read_source(source: Path, kind: str, gathering: Gathering, options: ReadingO
         read_ogb(source, gathering)
         gathering.notes.append(f"{source.name} was taken for a folder of OGB; candidates to rank are not read")
         return []
-    splits = _splits(source, kind) if source.is_dir() else {source: None}
+    splits = _files(source, kind) if source.is_dir() else {source: None}
     for path, split in splits.items():
         gathering.start(split)
         _read(path, _kind(path, kind), gathering, options)
@@ -88,6 +88,18 @@ def _kind(path: Path, kind: str) -> str:
     if ending in COLUMNAR and path.suffix == ".gz":
         raise InputError(f"{path}: Parquet and Arrow files are read unpacked; unpack it")
     return ending
+
+
+def _files(folder: Path, kind: str) -> Mapping[Path, str | None]:
+    """The files of a folder, with their split: those of ``datasets`` of Hugging Face, else by their own names."""
+    pieces = huggingface_files(folder)
+    if not pieces:
+        return _splits(folder, kind)
+    if unknown := sorted({name for name in pieces.values() if name is not None and name.lower() not in _SPLITS}):
+        raise InputError(
+            f"{folder}: a split is called '{unknown[0]}'; expected {', '.join(_SPLITS)}; give the files by themselves"
+        )
+    return {path: None if name is None else _SPLITS[name.lower()] for path, name in pieces.items()}
 
 
 def _splits(folder: Path, kind: str) -> Mapping[Path, str | None]:
