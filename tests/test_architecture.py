@@ -20,6 +20,7 @@ GROUND = (
     "console",
     "progress",
     "files",
+    "extras",
 )
 FLOORS = (
     ("graph", "kernels", "optim"),

@@ -135,6 +135,17 @@ def test_nothing_of_ones_own_is_overwritten(place, out, message):
     assert "holds no result.json" in refused(place, "share", "checkpoint=graph", "out=new")
 
 
+def test_a_project_with_a_readme_is_no_pack(place, tmp_path):
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "mine.npy").write_bytes(b"x")
+    for text in ("# My project\n", "---\nlicense: mit\n---\n", ""):
+        (tmp_path / "README.md").write_text(text, encoding="utf-8")
+        with pytest.raises(dhns.InputError, match="holds other files"):
+            pack(place / "run0", tmp_path)
+        assert (tmp_path / "README.md").read_text(encoding="utf-8") == text
+    assert (tmp_path / "features" / "mine.npy").read_bytes() == b"x"
+
+
 def test_a_pack_is_written_again(place, tmp_path):
     pack(place / "blend", tmp_path / "pack")
     pack(place / "run0", tmp_path / "pack", with_features=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
@@ -17,7 +16,9 @@ if TYPE_CHECKING:
 def main(config: DictConfig) -> None:
     """Fit probabilities and thresholds on validation, and store them beside the checkpoint."""
     from dhns.api import calibrate
+    from dhns.commands.trained import moved_data
     from dhns.results.tables import percent, show
+    from dhns.sharing.hub import fetched
     from dhns.training.calibration import calibration_file
 
     made = calibrate(
@@ -30,7 +31,7 @@ def main(config: DictConfig) -> None:
         seed=config.seed,
         test=config.test,
         device=config.device,
-        dataset={str(key): value for key, value in config.dataset.items() if value},
+        dataset=moved_data(config),
         trust=config.trust,
     )
     show(_table(dict(made.report)))
@@ -42,7 +43,7 @@ def main(config: DictConfig) -> None:
         if name.startswith("accuracy"):
             where = "test" if name.endswith("test") else "validation, cross-fitted"
             print(f"triple classification, {where}: {percent(accuracy)} % right ({own} relations have own thresholds)")
-    file = calibration_file(Path(config.checkpoint).expanduser())
+    file = calibration_file(fetched(config.checkpoint))
     print(f"calibration: {file}\nreliability: {file.with_suffix('.png')}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
@@ -41,12 +41,8 @@ def main(config: DictConfig) -> None:
     columns: dict[str, type] = {"head": str, "relation": str, "tail": str, "score": float}
     columns |= {"probability": float} if model.calibration is not None else {}
     with record_stream(out, columns) as write:
-        write([{name: row[name] for name in columns} for row in map(_plain, found)])
+        write([{name: getattr(each, name) for name in columns} for each in found])
     print(f"{len(found):,} triples: {config.out}")
-
-
-def _plain(found: Discovery) -> dict[str, Any]:
-    return found._asdict()
 
 
 def _table(model: TrainedModel, found: list[Discovery]) -> Table:

@@ -20,11 +20,10 @@ def main(config: DictConfig) -> None:
     out = Path(config.out).expanduser()
     require_format(out, config.format)
 
-    from dhns.api import load
+    from dhns.commands.trained import load_model
     from dhns.results.tables import show, two_columns
 
-    moved = {str(key): value for key, value in config.dataset.items() if value}
-    model = load(config.checkpoint, config.device, moved, config.trust)
+    model = load_model(config)
     files = model.export(out, config.format)
     vectors = model.embeddings()
     shapes = {"entities": vectors.entities.shape, "relations": vectors.relations.shape}

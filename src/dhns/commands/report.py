@@ -16,6 +16,7 @@ def main(config: DictConfig) -> None:
     """Write one HTML file about a run, or about several."""
     if (config.run is None) == (not config.runs):
         raise InputError("give run=RUN for a report of one run, or runs=FOLDER or runs=[RUN,RUN] to compare several")
+    from dhns.commands.trained import moved_data
     from dhns.reporting.document import only_run, require_page, write_report
     from dhns.training.blend import load_ranker
     from dhns.training.device import choose_device
@@ -23,7 +24,7 @@ def main(config: DictConfig) -> None:
     out = Path(config.out)
     require_page(out)
     places = run_folders(config.runs) if config.run is None else only_run(Path(config.run))
-    moved = {str(key): value for key, value in config.dataset.items() if value}
+    moved = moved_data(config)
     images, texts = (None if path is None else Path(path) for path in (config.images, config.texts))
     count = write_report(
         places,

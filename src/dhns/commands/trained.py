@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
@@ -16,22 +16,25 @@ if TYPE_CHECKING:
     from dhns.training.trained_model import TrainedModel
 
 
+def moved_data(config: DictConfig) -> dict[str, Any]:
+    """Where the settings say that the data lie now; empty where they say nothing."""
+    return {str(key): value for key, value in config.dataset.items() if value}
+
+
 def load(config: DictConfig) -> Ranker:
     """The trained module or blend, on the device of the settings, with its graph from where the settings say."""
     from dhns.sharing.hub import fetched
     from dhns.training.blend import load_ranker
     from dhns.training.device import choose_device
 
-    moved = {str(key): value for key, value in config.dataset.items() if value}
-    return load_ranker(fetched(config.checkpoint), choose_device(config.device), moved, config.trust)
+    return load_ranker(fetched(config.checkpoint), choose_device(config.device), moved_data(config), config.trust)
 
 
 def load_model(config: DictConfig) -> TrainedModel:
     """As `load`, with its calibration if it has one."""
     from dhns.api import load
 
-    moved = {str(key): value for key, value in config.dataset.items() if value}
-    return load(config.checkpoint, config.device, moved, config.trust)
+    return load(config.checkpoint, config.device, moved_data(config), config.trust)
 
 
 def require_files(config: DictConfig, name: str) -> None:

@@ -56,9 +56,7 @@ class AdditiveFusion(FeatureEncoder):
         return rows if self.gate is None else self.gate(rows, entity), present
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
-        structure, everywhere = self.structural_view(entity)
-        views, present = self.features(entity)
-        views, present = {STRUCTURE: structure, **views}, {STRUCTURE: everywhere, **present}
+        views, present = self.with_structure(self.features, entity)
         return Encoded(self.fuse(views, present), views, present)
 
     def fuse(self, views: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:

@@ -62,14 +62,12 @@ class AlignedViews(FeatureEncoder):
         self.noise = nn.Parameter(torch.zeros(self.num_entities, self.width)) if radius else None
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
-        structure, everywhere = self.structural_view(entity)
-        views, present = self.features(entity)
-        views, present = {STRUCTURE: structure, **views}, {STRUCTURE: everywhere, **present}
+        views, present = self.with_structure(self.features, entity)
         joint = self.fuse(views, present)
         if not self.training:
             return Encoded(joint, views, present)
         _, projected, multimodal = joint.chunk(3, dim=-1)
-        misfit = (structure - projected).square().mean() + _mean_of(
+        misfit = (views[STRUCTURE] - projected).square().mean() + _mean_of(
             (projected - multimodal).square().mean(-1),
             torch.stack([present[name] for name in self.modality_names]).any(0),
         )

@@ -116,6 +116,14 @@ class FeatureEncoder(EntityEncoder):
             )
         self.view_names = (STRUCTURE, *names)
 
+    def with_structure(
+        self, features: FeatureViews, entity: Tensor | None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """``(U, D)`` views and ``(U,)`` masks of entities ``(U,)``, or of all: structure, then those of features."""
+        structure, everywhere = self.structural_view(entity)
+        views, present = features(entity)
+        return {STRUCTURE: structure, **views}, {STRUCTURE: everywhere, **present}
+
     @property
     def modality_names(self) -> tuple[str, ...]:
         """The views but for ``structure``."""

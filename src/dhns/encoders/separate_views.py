@@ -57,11 +57,9 @@ class SeparateViews(FeatureEncoder):
         )
 
     def forward(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
-        structure, everywhere = self.structural_view(entity)
-        views, present = self.features(entity)
+        views, present = self.with_structure(self.features, entity)
         for name, own in self.own.items():
             views[name] = views[name] + self.gate(own if entity is None else own[entity], entity)
-        views, present = {STRUCTURE: structure, **views}, {STRUCTURE: everywhere, **present}
         return Encoded(self.fuse(views, present), views, present)
 
     def fuse(self, views: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:

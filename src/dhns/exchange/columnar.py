@@ -11,9 +11,9 @@ import numpy as np
 
 from dhns.errors import InputError
 from dhns.exchange.columns import required_places
-from dhns.exchange.extra import needed
 from dhns.exchange.gathering import Gathering
 from dhns.exchange.options import ReadingOptions
+from dhns.extras import optional
 from dhns.graph.readers.columns import STANDARD
 
 FORMATS = ("parquet", "pq", "arrow", "feather", "ipc")
@@ -32,7 +32,7 @@ def read_columnar(path: Path, kind: str, gathering: Gathering, options: ReadingO
     Raises:
         InputError: pyarrow is not installed, the file is damaged, a column is of another type, or a name is missing.
     """
-    arrow = needed("pyarrow", f"reading .{kind}")
+    arrow = optional("pyarrow", f"reading .{kind}", "exchange")
     if not path.is_file():
         raise InputError(f"{path}: {'a folder, a file is expected' if path.is_dir() else 'no such file'}")
     row = 1
@@ -50,11 +50,11 @@ def read_columnar(path: Path, kind: str, gathering: Gathering, options: ReadingO
 def _batches(arrow: Any, path: Path, kind: str, options: ReadingOptions) -> Iterator[tuple[list[str], Iterator[Any]]]:
     """Names of the columns of head, relation and tail, and batches that have them."""
     if kind in ("parquet", "pq"):
-        with needed("pyarrow.parquet", f"reading .{kind}").ParquetFile(path) as file:
+        with optional("pyarrow.parquet", f"reading .{kind}", "exchange").ParquetFile(path) as file:
             names = _names(path, file.schema_arrow.names, options)
             yield names, file.iter_batches(batch_size=_ROWS, columns=names)
         return
-    ipc = needed("pyarrow.ipc", f"reading .{kind}")
+    ipc = optional("pyarrow.ipc", f"reading .{kind}", "exchange")
     with arrow.memory_map(str(path)) as content:
         try:
             file = ipc.open_file(content)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from dhns.errors import InputError
-from dhns.exchange.extra import needed
 from dhns.exchange.gathering import Gathering, is_image
 from dhns.exchange.literals import add_literal
 from dhns.exchange.opening import opened, unpacking
 from dhns.exchange.options import ReadingOptions
+from dhns.extras import optional
 
 FORMATS = {
     "nt": "N_TRIPLES",
@@ -44,7 +44,7 @@ def read_rdf(path: Path, kind: str, gathering: Gathering, options: ReadingOption
     Raises:
         InputError: pyoxigraph is not installed, or the file is malformed; the message names the line.
     """
-    rdf = needed("pyoxigraph", "reading RDF")
+    rdf = optional("pyoxigraph", "reading RDF", "exchange")
     with opened(path) as file, unpacking(path):
         try:
             _add(rdf, rdf.parse(file, format=getattr(rdf.RdfFormat, FORMATS[kind])), gathering, options)

@@ -14,7 +14,7 @@ import numpy as np
 import safetensors.numpy
 
 from dhns.errors import InputError
-from dhns.exchange.extra import needed
+from dhns.extras import optional
 from dhns.files import write_bytes, write_text
 
 PROJECTOR = "projector"
@@ -107,7 +107,7 @@ def _write_npz(path: Path, entities: NamedVectors, relations: NamedVectors) -> l
 
 def _write_parquet(path: Path, entities: NamedVectors, relations: NamedVectors) -> list[Path]:
     """A row per entity and relation, vectors and views as lists, null where a view is absent."""
-    arrow, parquet = needed("pyarrow", "writing .parquet"), needed("pyarrow.parquet", "writing .parquet")
+    arrow, parquet = (optional(module, "writing .parquet", "exchange") for module in ("pyarrow", "pyarrow.parquet"))
     tables = []
     for rows in (entities, relations):
         columns = {

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 from torch import Tensor
-
-from dhns.errors import InputError
 
 
 class FeatureEncoder(ABC):
@@ -24,18 +21,6 @@ class FeatureEncoder(ABC):
     @abstractmethod
     def encode(self, items: Sequence[Any]) -> Tensor:
         """``(n, dim)`` float32 on the processor, one row for each of n images (Pillow's, RGBA) or texts."""
-
-
-def optional(module: str, extra: str) -> Any:
-    """A module of an optional package.
-
-    Raises:
-        InputError: it is not installed; the message has the command that installs it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(f"{module} cannot be imported ({error}); pip install 'dhns[{extra}]' brings it") from error
 
 
 def package_versions(*packages: str) -> list[str]:

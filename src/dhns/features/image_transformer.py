@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
-from dhns.features.encoder import FeatureEncoder, optional, package_versions
+from dhns.extras import optional
+from dhns.features.encoder import FeatureEncoder, package_versions
 from dhns.features.images import on_white
 from dhns.features.model_folder import ModelFolder, find_model
 
@@ -60,7 +61,7 @@ class ImageTransformer(FeatureEncoder):
 
 
 def _load(folder: ModelFolder, output: str) -> tuple[Any, Any]:
-    transformers = optional("transformers", "features")
+    transformers = optional("transformers", "dhns features", "features")
     transformers.logging.set_verbosity_error()  # its warnings are checked for below
     transformers.logging.disable_progress_bar()
     local = {"local_files_only": True, "trust_remote_code": False}

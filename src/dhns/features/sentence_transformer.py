@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from dhns.errors import InputError
-from dhns.features.encoder import FeatureEncoder, optional, package_versions
+from dhns.extras import optional
+from dhns.features.encoder import FeatureEncoder, package_versions
 from dhns.features.model_folder import ModelFolder, find_model
 
 
@@ -59,8 +60,8 @@ class SentenceTransformer(FeatureEncoder):
 
 
 def _load(folder: ModelFolder, device: str) -> Any:
-    library = optional("sentence_transformers", "features")
-    logging = optional("transformers", "features").logging
+    library = optional("sentence_transformers", "dhns features", "features")
+    logging = optional("transformers", "dhns features", "features").logging
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from dhns.errors import InputError
+from dhns.extras import optional
 
 
 class Edges(NamedTuple):
@@ -34,7 +33,7 @@ def to_frame(splits: Mapping[str, Tensor], entities: Sequence[str], relations: S
     Raises:
         InputError: pandas is not installed.
     """
-    pandas = _needed("pandas", "to_pandas", "'dhns[exchange]'")
+    pandas = optional("pandas", "to_pandas", "exchange")
     rows = [(entities[h], relations[r], entities[t], name) for name, ids in splits.items() for h, r, t in ids.tolist()]
     return pandas.DataFrame(rows, columns=["head", "relation", "tail", "split"])
 
@@ -50,12 +49,5 @@ def to_factory(triples: Tensor, entities: Mapping[str, int], relations: Mapping[
     Raises:
         InputError: PyKEEN is not installed.
     """
-    pykeen = _needed("pykeen.triples", "to_pykeen", "pykeen")
+    pykeen = optional("pykeen.triples", "to_pykeen")
     return pykeen.TriplesFactory(triples, entity_to_id=dict(entities), relation_to_id=dict(relations))
-
-
-def _needed(module: str, method: str, package: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(f"{method} needs {module.partition('.')[0]} ({error}): pip install {package}") from None

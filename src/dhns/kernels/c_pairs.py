@@ -14,9 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from dhns.kernels.build import library
-
-MEASURES = ("l1", "l2", "modulus", "product")
-"""In the order of the C enumeration."""
+from dhns.kernels.measures import MEASURES, Measure
 
 
 def usable(*tensors: Tensor) -> bool:
@@ -25,7 +23,7 @@ def usable(*tensors: Tensor) -> bool:
     return fitting and library("pairs") is not None
 
 
-def measure_pairs(query: Tensor, table: Tensor, index: Tensor | None, measure: str) -> Tensor:
+def measure_pairs(query: Tensor, table: Tensor, index: Tensor | None, measure: Measure) -> Tensor:
     """See `dhns.kernels.pairs.measure_pairs`.
 
     Raises:
@@ -37,7 +35,7 @@ def measure_pairs(query: Tensor, table: Tensor, index: Tensor | None, measure: s
 
 class _Pairs(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor | None, measure: str) -> Tensor:
+    def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor | None, measure: Measure) -> Tensor:
         query, table = query.contiguous(), table.contiguous()
         shape, last = (len(query), len(table), query.shape[1]), MEASURES.index(measure)
         if index is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -26,6 +27,12 @@ def tile_of(query: Tensor, table: Tensor) -> tuple[int, int]:
     cells = max(1, chunk_bytes(table) // (table.shape[1] * table.element_size()))
     queries = min(max(4, cells // max(1, len(table))), max(1, len(query)))
     return queries, min(max(1, cells // queries), max(1, len(table)))
+
+
+def tiles(query: Tensor, table: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Queries and rows of every chunk, see `tile_of`: rows stay in the cache while all queries pass by."""
+    queries, rows = tile_of(query, table)
+    return ((chunk, row) for row in parts(len(table), rows) for chunk in parts(len(query), queries))
 
 
 def parts(length: int, size: int) -> list[slice]:

@@ -6,14 +6,13 @@ and torch, everywhere else, takes a chunk at a time (`dhns.kernels.chunks`). All
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 from torch import Tensor
 
 from dhns.kernels import c_pairs, torch_pairs, triton_pairs
 from dhns.kernels.chunks import at_least_float32
-
-Measure = Literal["l1", "l2", "modulus", "product"]
+from dhns.kernels.measures import Measure as Measure
 
 
 class Way(Protocol):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from dhns.kernels.chunks import chunk_bytes, parts, tile_of
+from dhns.kernels.chunks import chunk_bytes, parts, tiles
 from dhns.kernels.fusion import fusible
 
 EPSILON = 1e-12
@@ -69,11 +69,8 @@ class _All(torch.autograd.Function):
         ctx.save_for_backward(query, table)
         ctx.measure = measure
         found = query.new_empty(len(query), len(table))
-        queries, rows = tile_of(query, table)
-        # the tile of table rows stays in the cache while all queries pass by
-        for row in parts(len(table), rows):
-            for chunk in parts(len(query), queries):
-                found[chunk, row] = _spread(query[chunk], table[row], measure)
+        for chunk, row in tiles(query, table):
+            found[chunk, row] = _spread(query[chunk], table[row], measure)
         return found
 
     @staticmethod
@@ -81,12 +78,10 @@ class _All(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         query, table = ctx.saved_tensors
         to_query, to_table = torch.zeros_like(query), torch.zeros_like(table)
-        queries, rows = tile_of(query, table)
-        for row in parts(len(table), rows):
-            for chunk in parts(len(query), queries):
-                of_queries, of_rows = _spread_slopes(query[chunk], table[row], gradient[chunk, row], ctx.measure)
-                to_query[chunk] += of_queries
-                to_table[row] += of_rows
+        for chunk, row in tiles(query, table):
+            of_queries, of_rows = _spread_slopes(query[chunk], table[row], gradient[chunk, row], ctx.measure)
+            to_query[chunk] += of_queries
+            to_table[row] += of_rows
         return to_query, to_table, None
 
 

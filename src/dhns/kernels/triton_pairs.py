@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-MEASURES = ("l1", "l2", "modulus", "product")
-"""In the order of the constants of `triton_source`."""
+from dhns.kernels.measures import MEASURES, Measure
+
 ROWS_AT_ONCE = 16
 """Candidates that a program compares with a query, or rows that it compares with `QUERIES_AT_ONCE` queries."""
 QUERIES_AT_ONCE = 8
@@ -33,7 +33,7 @@ def usable(*tensors: Tensor) -> bool:
     return all(tensor.device.type == "cuda" and tensor.dtype == torch.float32 for tensor in tensors) and _installed()
 
 
-def measure_pairs(query: Tensor, table: Tensor, index: Tensor | None, measure: str) -> Tensor:
+def measure_pairs(query: Tensor, table: Tensor, index: Tensor | None, measure: Measure) -> Tensor:
     """See `dhns.kernels.pairs.measure_pairs`; a candidate outside of the table is NaN."""
     found: Tensor = _Pairs.apply(query, table, index, measure)  # type: ignore[no-untyped-call]
     return found
@@ -41,7 +41,7 @@ def measure_pairs(query: Tensor, table: Tensor, index: Tensor | None, measure: s
 
 class _Pairs(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor | None, measure: str) -> Tensor:
+    def forward(ctx: Any, query: Tensor, table: Tensor, index: Tensor | None, measure: Measure) -> Tensor:
         from dhns.kernels import triton_source as source
 
         query, table = query.contiguous(), table.contiguous()

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 from dhns.errors import InputError
+from dhns.extras import optional
 from dhns.files import replacing
+from dhns.results.records import require_kind
 
 Records: TypeAlias = Sequence[Mapping[str, Any]]
 Write: TypeAlias = Callable[[Records], None]
@@ -27,12 +29,7 @@ def require_stream_kind(path: Path) -> None:
     Raises:
         InputError: it ends in none of `KINDS`, is a folder, or needs a package that is not there.
     """
-    if path.suffix.lower() not in KINDS:
-        raise InputError(
-            f"out={path}: the name must end in {', '.join(KINDS[:-1])} or {KINDS[-1]}, which says the format"
-        )
-    if path.is_dir():
-        raise InputError(f"out={path} is a folder; give a file")
+    require_kind(path, KINDS)
     if path.suffix.lower() == ".parquet":
         _parquet(path)
 
@@ -104,9 +101,5 @@ def _parquet_writer(path: Path, file: BinaryIO, columns: Columns) -> Iterator[Wr
 
 
 def _parquet(path: Path) -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise InputError(f"{path}: Parquet needs pyarrow: pip install 'dhns[exchange]'") from None
-    return pyarrow, parquet
+    needing = f"{path}: Parquet"
+    return optional("pyarrow", needing, "exchange"), optional("pyarrow.parquet", needing, "exchange")

@@ -15,15 +15,15 @@ from dhns.files import write_text
 KINDS = (".json", ".csv", ".tsv")
 
 
-def require_kind(path: Path) -> None:
+def require_kind(path: Path, kinds: Sequence[str] = KINDS) -> None:
     """Refuse a place that says no format or cannot be written, before anything is computed.
 
     Raises:
-        InputError: it ends in none of `KINDS`, or is a folder.
+        InputError: it ends in none of ``kinds``, or is a folder.
     """
-    if path.suffix.lower() not in KINDS:
+    if path.suffix.lower() not in kinds:
         raise InputError(
-            f"out={path}: the name must end in {', '.join(KINDS[:-1])} or {KINDS[-1]}, which says the format"
+            f"out={path}: the name must end in {', '.join(kinds[:-1])} or {kinds[-1]}, which says the format"
         )
     if path.is_dir():
         raise InputError(f"out={path} is a folder; give a file")

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from dhns.kernels.chunks import DEFAULT_CHUNK_BYTES, at_least_float32, chunk_bytes, parts, tile_of
+from dhns.kernels.chunks import DEFAULT_CHUNK_BYTES, at_least_float32, chunk_bytes, parts, tiles
 
 Match = Callable[[Tensor, Tensor], Tensor]
 """Queries ``(..., Q)`` and candidates ``(..., D)``, which broadcast, to scores ``(...)``.
@@ -84,13 +84,10 @@ class _TiledAll(torch.autograd.Function):
     def forward(ctx: Any, match: Match, query: Tensor, table: Tensor) -> Tensor:
         ctx.save_for_backward(query, table)
         ctx.match = match
-        queries, rows = tile_of(query, table)
         score = query.new_empty(len(query), len(table))
         with torch.autocast(query.device.type, enabled=False):
-            # the tile of table rows stays in the cache while all queries pass by
-            for row in parts(len(table), rows):
-                for tile in parts(len(query), queries):
-                    score[tile, row] = match(query[tile, None], table[row])
+            for tile, row in tiles(query, table):
+                score[tile, row] = match(query[tile, None], table[row])
         return score
 
     @staticmethod
@@ -98,12 +95,10 @@ class _TiledAll(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
         query, table = ctx.saved_tensors
         query_gradient, table_gradient = torch.zeros_like(query), torch.zeros_like(table)
-        queries, rows = tile_of(query, table)
-        for row in parts(len(table), rows):
-            for tile in parts(len(query), queries):
-                to_asked, to_found = _gradients(ctx.match, query[tile, None], table[row], gradient[tile, row])
-                query_gradient[tile] += to_asked[:, 0]
-                table_gradient[row] += to_found
+        for tile, row in tiles(query, table):
+            to_asked, to_found = _gradients(ctx.match, query[tile, None], table[row], gradient[tile, row])
+            query_gradient[tile] += to_asked[:, 0]
+            table_gradient[row] += to_found
         return None, query_gradient, table_gradient
 
 

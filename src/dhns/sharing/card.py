@@ -11,6 +11,8 @@ from dhns.console import markdown_table
 from dhns.graph.knowledge_graph import KnowledgeGraph
 
 FILE_NAME = "README.md"
+BEGINNING = "---\nlibrary_name: dhns\n"
+"""Of every card, by which a folder is known that may be written again."""
 _METRICS = {"mrr": "MRR", "hits@1": "Hits@1", "hits@3": "Hits@3", "hits@10": "Hits@10"}
 _SHOWN = 12  # digits of a fingerprint
 

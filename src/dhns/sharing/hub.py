@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dhns.errors import InputError
+from dhns.extras import optional
 from dhns.sharing.pack import ALLOWED
 
 _ADDRESS = re.compile(r"hf:/{1,2}(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
@@ -26,11 +27,10 @@ def fetched(run: str | Path) -> Path:
         return Path(run).expanduser()
     if (address := _ADDRESS.fullmatch(str(run))) is None:
         raise InputError(f"{run} is no address of a model; expected hf://USER/NAME or hf://USER/NAME@REVISION")
+    hub = optional("huggingface_hub", str(run), "hub")
     with _told(str(run)):
-        from huggingface_hub import snapshot_download
-
         # patterns with a star match within folders too
-        folder = snapshot_download(
+        folder = hub.snapshot_download(
             address["repository"],
             revision=address["revision"],
             allow_patterns=list(ALLOWED),
@@ -60,10 +60,9 @@ def push(folder: Path, repository: str, private: bool = True) -> str:
         InputError: the name is no ``USER/NAME``, the hub refuses, or huggingface_hub is not installed.
     """
     address = address_of(repository)
+    library = optional("huggingface_hub", address, "hub")
     with _told(address):
-        from huggingface_hub import HfApi
-
-        hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+        hub = library.HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
         hub.create_repo(repository, private=private, exist_ok=True)
         hub.upload_folder(
             repo_id=repository, folder_path=folder, allow_patterns=list(ALLOWED), commit_message="A model of dhns"
@@ -75,10 +74,6 @@ def push(folder: Path, repository: str, private: bool = True) -> str:
 def _told(what: str) -> Iterator[None]:
     try:
         yield
-    except ImportError:
-        raise InputError(f"{what}: the hub needs a package that is not installed: pip install 'dhns[hub]'") from None
-    except InputError:
-        raise
     except Exception as error:  # of the hub, of the network below it, of a file system
         reason = " ".join((str(error).strip() or type(error).__name__).split())
         raise InputError(f"{what}: {reason[:300]} (a private model needs a token: HF_TOKEN)") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import shutil
 from collections.abc import Mapping
@@ -18,8 +17,8 @@ from dhns.files import link, write_bytes, write_json, write_text
 from dhns.results.ranks import FILE_NAME as RANKS_FILE
 from dhns.results.store import FILE_NAME as RESULT_FILE
 from dhns.results.store import read_result
+from dhns.sharing.card import BEGINNING, card
 from dhns.sharing.card import FILE_NAME as CARD_FILE
-from dhns.sharing.card import card
 from dhns.training.blend import MEMBERS
 from dhns.training.calibration import ENDING, fingerprint_of, load_calibration, save_calibration
 from dhns.training.checkpoint import METADATA, read_chosen
@@ -95,8 +94,13 @@ def _require_free(run: Path, folder: Path) -> None:
         raise InputError(f"out is {folder}, the run itself or a folder in it; give another")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"out is {folder}, which is a file; give a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / CARD_FILE).is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not _is_pack(folder):
         raise InputError(f"out is {folder}, which holds other files; give a new folder")
+
+
+def _is_pack(folder: Path) -> bool:
+    card = folder / CARD_FILE
+    return card.is_file() and card.read_text(encoding="utf-8", errors="replace").startswith(BEGINNING)
 
 
 def _pack_weights(run: Path, target: Path) -> None:
@@ -104,8 +108,7 @@ def _pack_weights(run: Path, target: Path) -> None:
     _, content = read_chosen(run)
     kept: dict[str, Any] = {key: content.get(key) for key in KEPT}
     tensors = {name: tensor.contiguous().clone() for name, tensor in kept.pop("state_dict").items()}
-    settings = copy.deepcopy(kept["hyper_parameters"])
-    kept["hyper_parameters"] = {"config": without_places(settings["config"])}
+    kept["hyper_parameters"] = without_places(kept["hyper_parameters"])
     write_bytes(target, save(tensors, {METADATA: json.dumps(kept)}))
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dhns.errors import InputError
+from dhns.extras import optional
 from dhns.graph.candidates import CandidateEntities, Candidates
 from dhns.graph.queries import Queries, answers
 from dhns.graph.triple_sets import distinct, occur_in
@@ -152,10 +153,7 @@ def fit_calibration(
 
 def require_scikit_learn() -> None:
     """Raise `InputError` where it is not installed."""
-    try:
-        import sklearn  # noqa: F401
-    except ImportError:
-        raise InputError("calibration needs scikit-learn: pip install 'dhns[calibration]'") from None
+    optional("sklearn", "calibration", "calibration", "scikit-learn")
 
 
 def fit_curve(method: str, judged: Judged, share: float) -> Curve:

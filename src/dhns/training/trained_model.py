@@ -307,4 +307,4 @@ def to_ids(graph: KnowledgeGraph, triples: Iterable[Sequence[Name]] | np.ndarray
 
 
 def _find(names: Vocabulary, part: Any) -> int:
-    return names.find(f"id:{int(part)}" if isinstance(part, int | np.integer) else str(part))
+    return names.find(str(as_name(part)))

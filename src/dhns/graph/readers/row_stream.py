@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
 
 from dhns.errors import InputError
+from dhns.extras import optional
 from dhns.graph.readers.columns import LEFT_OUT, STANDARD
 from dhns.graph.readers.header import columns_of
 from dhns.graph.text_files import archive_of, require_utf8
@@ -153,11 +154,8 @@ class RowStream:
     # --- Parquet -------------------------------------------------------------------------------------------------
 
     def _parquet(self) -> Any:
-        try:
-            import pyarrow
-            from pyarrow import parquet
-        except ImportError:
-            raise InputError(f"{self.path}: Parquet needs pyarrow: pip install 'dhns[exchange]'") from None
+        needing = f"{self.path}: Parquet"
+        pyarrow, parquet = (optional(module, needing, "exchange") for module in ("pyarrow", "pyarrow.parquet"))
         try:
             return parquet.ParquetFile(self.path)
         except (pyarrow.ArrowException, OSError) as error:
