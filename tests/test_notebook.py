@@ -18,8 +18,6 @@ SHELL = re.compile(r"^!dhns (.+)$", re.MULTILINE)
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """The names that the cells leave, and what each printed."""
-    pytest.importorskip("sklearn", reason="the extra calibration is not installed")
-    pytest.importorskip("pandas", reason="the extra exchange is not installed")
     folder = tmp_path_factory.mktemp("notebook")
     names, printed = {}, []
     with contextlib.chdir(folder):

@@ -13,7 +13,6 @@ import pytest
 import dhns
 from commands.shell import DATA, ENTITIES, SMALL, SPLITS, program, refused, succeed, write_graph
 
-pytest.importorskip("sklearn")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "answers.md"
 
 

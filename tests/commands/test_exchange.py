@@ -70,8 +70,6 @@ def test_import_tells_what_it_made_and_how_to_go_on(tmp_path):
 
 
 def test_the_page_shows_what_is_printed(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("pyoxigraph", reason="needs the extra exchange")
-    pytest.importorskip("pandas", reason="needs the extra exchange")
     page = (Path(__file__).resolve().parents[2] / "docs" / "exchange.md").read_text(encoding="utf-8")
     (tmp_path / "cities.ttl").write_text(between(page, "```turtle\n", "```"), encoding="utf-8")
     command, shown = between(page, "    $ dhns ", "\n\n").split("\n", 1)

@@ -45,8 +45,6 @@ def imported(source, out, **options):
 @pytest.mark.parametrize("pack", [False, True])
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_text_format_comes_back_as_the_graph_that_it_was(tmp_path, name, pack):
-    if not name.endswith(("csv", "tsv", "txt", "jsonl")):
-        pytest.importorskip("pyoxigraph", reason="needs the extra exchange")
     path = tmp_path / (f"{name}.gz" if pack else name)
     path.write_bytes(gzip.compress(TEXTS[name].encode()) if pack else TEXTS[name].encode())
     made, graph = imported(path, tmp_path / "out")
@@ -59,7 +57,6 @@ def test_every_text_format_comes_back_as_the_graph_that_it_was(tmp_path, name, p
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow", "stream"])
 def test_columnar_files_come_back(tmp_path, kind):
-    pytest.importorskip("pyarrow", reason="needs the extra exchange")
     path = tmp_path / ("graph.parquet" if kind == "parquet" else "graph.arrow")
     if kind == "parquet":
         writers.parquet(path)
@@ -90,7 +87,6 @@ def test_splits_of_the_source_are_kept(tmp_path, layout):
 
 @pytest.mark.parametrize("layout", ["save_to_disk", "of the hub", "in data/"])
 def test_data_sets_of_hugging_face_come_back_in_their_splits(tmp_path, layout):
-    pytest.importorskip("pyarrow", reason="needs the extra exchange")
     source, words = tmp_path / "source", {"train": "train", "valid": "validation", "test": "test"}
     source.mkdir()
     if layout == "save_to_disk":
@@ -110,7 +106,6 @@ def test_data_sets_of_hugging_face_come_back_in_their_splits(tmp_path, layout):
 
 
 def test_one_data_set_of_hugging_face_is_split_here_and_damage_is_told(tmp_path):
-    pytest.importorskip("pyarrow", reason="needs the extra exchange")
     one = tmp_path / "one"
     one.mkdir()
     (one / "state.json").write_text("{}", encoding="utf-8")
@@ -188,7 +183,6 @@ e:E_01 o:near [ o:knows e:E_02 ] .
 
 
 def test_literals_become_texts_numbers_and_images_and_the_rest_is_counted(tmp_path):
-    pytest.importorskip("pyoxigraph", reason="needs the extra exchange")
     (tmp_path / "graph.ttl").write_text(LITERALS + writers.turtle(), encoding="utf-8")
     made, graph = imported(tmp_path / "graph.ttl", tmp_path / "out", categories=frozenset({f"{ONTOLOGY}code"}))
     folder, oslo = tmp_path / "out", ENTITIES[0]
@@ -232,7 +226,6 @@ def lines(path):
 
 
 def test_other_languages_can_be_asked_for(tmp_path):
-    pytest.importorskip("pyoxigraph", reason="needs the extra exchange")
     (tmp_path / "graph.ttl").write_text(LITERALS + writers.turtle(), encoding="utf-8")
     imported(tmp_path / "graph.ttl", tmp_path / "de", language="de")
     assert [row[1] for row in lines(tmp_path / "de" / "texts.tsv")] == ["text", "Die Hauptstadt", "N1"]
@@ -373,7 +366,6 @@ def test_a_packed_file_that_is_cut_short_is_told(tmp_path, name):
 
 
 def test_bad_columns_of_parquet_are_named(tmp_path):
-    pytest.importorskip("pyarrow", reason="needs the extra exchange")
     path = tmp_path / "graph.parquet"
     for rows, options, complaint in (
         (TRIPLES, {"head": "origin"}, r"head=origin names no column; there are source, type, target"),

@@ -18,7 +18,6 @@ def named(graph):
 
 
 def test_frames_go_out_and_come_back(toy_graph):
-    pytest.importorskip("pandas", reason="needs the extra exchange")
     frame = toy_graph.to_pandas()
     assert list(frame.columns) == ["head", "relation", "tail", "split"]
     parts = {split: rows[["head", "relation", "tail"]] for split, rows in frame.groupby("split")}

@@ -31,7 +31,8 @@ def test_formats(tmp_path):
 
 
 def test_parquet(tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow.parquet as parquet
+
     write(tmp_path / "o.parquet")
     table = parquet.read_table(tmp_path / "o.parquet")
     assert table.to_pylist() == ROWS

@@ -12,7 +12,6 @@ from dhns.sharing import hub as sharing_hub
 from dhns.sharing.pack import pack, without_places
 from sharing.hub import serving
 
-pytest.importorskip("huggingface_hub", reason="the extra hub is not installed")
 QUERY = {"head": "Entity 1", "relation": "next", "k": 12}
 
 
@@ -155,7 +154,6 @@ def test_a_pack_is_written_again(place, tmp_path):
 
 @pytest.mark.parametrize("run", ["run0", "blend"])
 def test_probabilities_go_along(place, run, tmp_path):
-    pytest.importorskip("sklearn", reason="the extra calibration is not installed")
     shutil.copytree(place / run, tmp_path / "run")
     dhns.calibrate(tmp_path / "run", device="cpu")
     pack(tmp_path / "run", tmp_path / "pack")

@@ -16,8 +16,6 @@ from dhns.training import calibrate
 from dhns.training.calibrate import Judged, fit_calibration, fit_curve, require_scikit_learn
 from dhns.training.calibration import Calibration, Isotonic, Platt, load_calibration, save_calibration
 
-pytest.importorskip("sklearn")
-
 
 class Oracle:
     """Scores of noise, higher by ``gap`` where a triple is true."""
