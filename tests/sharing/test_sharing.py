@@ -96,6 +96,8 @@ def test_by_the_hub_and_back(place, tmp_path, hub):
     assert answers("hf://me/model") == answers(place / "run0")
     assert answers("hf://me/model@main") == answers(place / "run0")
     assert not list((tmp_path / "cache").rglob("evil.py")), "only what a pack consists of is fetched"
+    succeed(tmp_path, "share", "checkpoint=hf://me/model", "out=again")
+    assert answers(tmp_path / "again") == answers(place / "run0")
     assert "Entity" in succeed(tmp_path, "predict", "checkpoint=hf://me/model", "head=Entity 1", "relation=next")
 
 
