@@ -56,7 +56,7 @@ def link(source: Path, target: Path) -> None:
     temporary.unlink(missing_ok=True)
     try:
         try:
-            os.link(source, temporary)
+            os.link(source.resolve(), temporary)  # not to what is a symbolic link itself, as in the cache of a hub
         except OSError:
             shutil.copyfile(source, temporary)
         temporary.replace(target)
