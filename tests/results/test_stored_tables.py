@@ -3,6 +3,7 @@
 import csv
 import importlib.util
 import json
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -91,6 +92,44 @@ def test_the_page_has_the_figures_of_the_stored_tables():
 def test_the_page_of_new_entities_has_what_was_measured():
     page = new_entities.PAGE.read_text(encoding="utf-8")
     assert new_entities.updated(page) == page, "run python scripts/new_entities.py"
+
+
+JOURNEYS = REPOSITORY / "results" / "journeys"
+
+
+def test_the_page_of_journeys_has_the_times_of_its_log():
+    log = (JOURNEYS / "log.txt").read_text(encoding="utf-8")
+    took = [(float(s), int(kb)) for s, kb in re.findall(r"^-- ([\d.]+) s, (\d+) KB$", log, re.MULTILINE)]
+    page = (REPOSITORY / "docs" / "journeys.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if "`dhns " in line and line.startswith("|")]
+    shown = [(row[-1], None) if len(row) == 4 and "." not in row[-1] else (row[-2], row[-1]) for row in rows]
+    assert len(shown) == 12
+    for (seconds, gigabytes), (measured_s, measured_kb) in zip(shown, took, strict=False):
+        assert seconds == f"{measured_s:.0f}"
+        assert gigabytes in (None, f"{measured_kb * 1024 / 1e9:.1f}")
+
+
+def test_the_pages_of_journeys_and_answers_have_the_numbers_of_their_runs():
+    brick = json.loads((JOURNEYS / "brick" / "seed-0" / "result.json").read_text(encoding="utf-8"))
+    page = (REPOSITORY / "docs" / "journeys.md").read_text(encoding="utf-8")
+    for number in (
+        brick["metrics"]["test"]["mrr"],
+        brick["metrics"]["test"]["hits@10"],
+        brick["baseline"]["test"]["mrr"],
+    ):
+        assert f"{100 * number:.2f}" in page
+    for folder, text, digits in (("brick", page, 1), ("answers", answers_page(), 2)):
+        report = json.loads((JOURNEYS / folder / "seed-0" / "best.calibration.json").read_text(encoding="utf-8"))[
+            "report"
+        ]
+        found = [value for value in report.values() if isinstance(value, dict)]
+        assert len(found) >= 3
+        for value in found:
+            assert f"{100 * value['ece']:.{digits}f}" in text
+
+
+def answers_page():
+    return (REPOSITORY / "docs" / "answers.md").read_text(encoding="utf-8")
 
 
 def test_the_page_of_speeds_has_the_figures_of_its_files():
