@@ -21,8 +21,9 @@ from torch import Tensor
 import dhns
 from dhns.files import write_json, write_text
 from dhns.graph.held_out import HeldOut, hold_out_entities
+from dhns.graph.newcomers import graph_with
 from dhns.training.evaluation import rank_queries
-from dhns.training.new_entities import graph_with, with_entities
+from dhns.training.new_entities import with_entities
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "new-entities.md", ROOT / "results" / "new_entities"

@@ -7,9 +7,10 @@ import torch
 
 import dhns
 from dhns.graph.held_out import hold_out_entities
+from dhns.graph.newcomers import graph_with
 from dhns.training.blend import Blend
 from dhns.training.evaluation import rank_queries
-from dhns.training.new_entities import graph_with, guessed, with_entities
+from dhns.training.new_entities import guessed, with_entities
 
 DIM, COUNT = 4, 40
 SMALL = {"scorer.dim": 4, "progress": False, "protocol.select": "last_epoch", "trainer.max_epochs": 30}

@@ -31,10 +31,22 @@ def load(config: DictConfig) -> Ranker:
 
 
 def load_model(config: DictConfig) -> TrainedModel:
-    """As `load`, with its calibration if it has one."""
+    """As `load`, with its calibration if it has one, and told of the entities in the folder ``new``, if that is given.
+
+    Raises:
+        InputError: see `dhns.load` and `TrainedModel.with_newcomers`.
+    """
     from dhns.api import load
 
-    return load(config.checkpoint, config.device, moved_data(config), config.trust)
+    model = load(config.checkpoint, config.device, moved_data(config), config.trust)
+    if config.new is None:
+        return model
+    told = model.with_newcomers(Path(config.new))
+    for note in told.graph.notes[len(model.graph.notes) :]:
+        print(f"note: {note}")
+    if model.calibration is not None:
+        print("note: there are no probabilities: what was calibrated are the scores of entities that were trained")
+    return told
 
 
 def require_files(config: DictConfig, name: str) -> None:

@@ -54,6 +54,7 @@ OWN: dict[str, Any] = {
     "licence": str | None,
     "with_features": bool,
     "queries": Path | None,
+    "new": Path | None,
     "bad_lines": Literal["stop", "skip"],
     "chunk": Count,
     # discover and calibrate

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dhns.errors import InputError
 
+SUFFIXES = (".safetensors", ".npz", ".npy", ".pth", ".pt")
 _SHOWN = 5  # names that a message lists
 
 

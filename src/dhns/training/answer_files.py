@@ -14,12 +14,12 @@ import torch
 
 from dhns.errors import InputError
 from dhns.graph.knowledge_graph import KnowledgeGraph
-from dhns.graph.readers.row_stream import Fault, Row, RowStream
+from dhns.graph.readers.row_stream import Fault, Row, RowStream, as_name
 from dhns.graph.triple_sets import Places
 from dhns.progress import Advance, progress
 from dhns.results.record_stream import Columns, record_stream, require_stream_kind
 from dhns.training.calibration import Calibration
-from dhns.training.prediction import Answer, Query, as_name, predict_many, score_facts
+from dhns.training.prediction import Answer, Query, predict_many, score_facts
 from dhns.training.ranker import Ranker, ranking
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ it has some, with everything else as it was: the answers about all others stay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +16,9 @@ from torch import Tensor
 
 from dhns.errors import InputError
 from dhns.graph.index import KnownAnswers
-from dhns.graph.knowledge_graph import KnowledgeGraph, Modality, Vocabulary
+from dhns.graph.knowledge_graph import KnowledgeGraph, Modality
 from dhns.graph.queries import Queries
+from dhns.ranking.evaluation import queries_per_chunk
 from dhns.training.build import build_module
 from dhns.training.module import LinkPredictionModule
 
@@ -30,41 +31,6 @@ PULL = 0.1
 """Weight of the squared distance from the guess, in variances of the table."""
 
 
-def graph_with(
-    graph: KnowledgeGraph,
-    keys: Sequence[str],
-    features: Mapping[str, Mapping[str, Any]] | None = None,
-    labels: Mapping[str, str] | None = None,
-) -> KnowledgeGraph:
-    """A graph with more entities, whose ids follow those that there are.
-
-    Args:
-        graph: of a trained model.
-        keys: of the newcomers.
-        features: by modality and key a vector ``(dim,)``; a newcomer may lack any.
-        labels: by key.
-
-    Raises:
-        InputError: a key is taken or given twice, a modality is not the graph's, or a vector does not fit.
-    """
-    if not keys:
-        raise InputError("there are no new entities; give the key of one")
-    if taken := next((key for key in keys if key in graph.entities.ids or keys.count(key) > 1), None):
-        raise InputError(f"'{taken}' is an entity already, or given twice; a new entity needs a key of its own")
-    names = Vocabulary(
-        graph.entities.kind,
-        (*graph.entities.keys, *keys),
-        (*graph.entities.labels, *((labels or {}).get(key, key) for key in keys)),
-    )
-    given = {name: dict(vectors) for name, vectors in (features or {}).items()}
-    if foreign := next((name for name in given if name not in graph.modalities), None):
-        has = ", ".join(graph.modalities) or "none"
-        raise InputError(f"the model's graph has no modality '{foreign}' (it has: {has}); leave it out")
-    modalities = {name: _longer(name, one, keys, given.get(name, {})) for name, one in graph.modalities.items()}
-    removed = {name: torch.cat([mask, mask.new_zeros(len(keys))]) for name, mask in graph.removed.items()}
-    return replace(graph, entities=names, modalities=modalities, removed=removed)
-
-
 def with_entities(
     module: LinkPredictionModule, graph: KnowledgeGraph, triples: Tensor | None = None, steps: int = 100
 ) -> LinkPredictionModule:
@@ -72,7 +38,7 @@ def with_entities(
 
     Args:
         module: trained; it stays as it is.
-        graph: see `graph_with`.
+        graph: see `dhns.graph.newcomers.graph_with`.
         triples: ``(n, 3)`` of the newcomers, with each other or with entities that the model knows.
         steps: of the fit to them.
 
@@ -152,23 +118,27 @@ def _cross_validation(values: Tensor, projected: Tensor, targets: Tensor, penalt
 def _fit(module: LinkPredictionModule, before: int, triples: Tensor, steps: int) -> None:
     """Fit the rows from ``before`` on to triples ``(n, 3)``: a softmax over all entities, on both sides.
 
-    Memory: scores ``(2 n, E)``, and their gradients.
+    Memory: scores and their gradients of as many queries as `queries_per_chunk` says.
     """
     model = module.model
     structure = model.encoder.structure
     start = structure[before:].clone()
     scale = float(structure[:before].std())
     queries, answer = Queries.both_sides(triples)
-    true = _is_known(module.known, queries, answer, len(structure))
+    chunks = torch.split(torch.arange(len(answer), device=answer.device), queries_per_chunk(len(structure)))
     structure.requires_grad_(True)
     others = torch.arange(before, device=structure.device)
     optimizer = torch.optim.Adam([structure], lr=STEP * scale)
     with torch.enable_grad():
         for _ in range(steps):
-            scores = model.score_all(queries).masked_fill(true, -torch.inf)
-            loss = torch.nn.functional.cross_entropy(scores, answer, reduction="sum")
-            loss = loss + PULL * ((structure[before:] - start) / scale).square().sum()
+            loss = PULL * ((structure[before:] - start) / scale).square().sum()
             (gradient,) = torch.autograd.grad(loss, [structure])
+            for some in chunks:
+                asked, right = queries.rows(some), answer[some]
+                true = _is_known(module.known, asked, right, len(structure))
+                scores = model.score_all(asked).masked_fill(true, -torch.inf)
+                loss = torch.nn.functional.cross_entropy(scores, right, reduction="sum")
+                gradient += torch.autograd.grad(loss, [structure])[0]
             structure.grad = gradient.index_fill_(0, others, 0)  # a row without gradient stays as it is
             optimizer.step()
     structure.grad = None
@@ -212,20 +182,3 @@ def _require_unmoved(module: LinkPredictionModule, grown: LinkPredictionModule) 
             f"what {type(module.model.encoder).__name__} makes of an entity depends on all others, so new ones would "
             "change answers that have nothing to do with them; train anew with them, or use another model"
         )
-
-
-def _longer(name: str, modality: Modality, keys: Sequence[str], vectors: Mapping[str, Any]) -> Modality:
-    if stranger := next((key for key in vectors if key not in keys), None):
-        raise InputError(f"{name} features of '{stranger}', which is no new entity; leave it out")
-    rows = torch.zeros(len(keys), modality.dim, dtype=modality.features.dtype)
-    for row, key in enumerate(keys):
-        if key in vectors:
-            vector = torch.as_tensor(vectors[key], dtype=torch.float32)
-            if vector.shape != (modality.dim,) or not vector.isfinite().all():
-                raise InputError(
-                    f"{name} features of '{key}' have shape {tuple(vector.shape)}; expected "
-                    f"{modality.dim} finite numbers"
-                )
-            rows[row] = vector
-    present = torch.tensor([key in vectors for key in keys])
-    return Modality(torch.cat([modality.features, rows]), torch.cat([modality.present, present]))

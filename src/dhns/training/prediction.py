@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from rich.table import Table
 from torch import Tensor
@@ -69,11 +68,6 @@ class Query:
             candidates if p is None else torch.full_like(candidates, p) for p in (self.head, self.relation, self.tail)
         ]
         return torch.stack(parts, dim=1)
-
-
-def as_name(part: object) -> str | None:
-    """A whole number is an id, and anything else a name."""
-    return None if part is None else f"id:{int(part)}" if isinstance(part, int | np.integer) else str(part)
 
 
 class Answer(NamedTuple):

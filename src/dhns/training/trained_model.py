@@ -17,6 +17,8 @@ from dhns.errors import InputError
 from dhns.exchange.vectors import NamedVectors, require_format, write_vectors
 from dhns.graph.candidates import Candidates
 from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
+from dhns.graph.newcomers import graph_with, read_newcomers
+from dhns.graph.readers.row_stream import as_name
 from dhns.ranges import Count
 from dhns.training.answer_files import BadLines, FileReport, predict_file, score_file
 from dhns.training.blend import Blend
@@ -24,8 +26,8 @@ from dhns.training.calibration import Calibration
 from dhns.training.discovery import discover, discovery_rows
 from dhns.training.evaluation import rank_queries
 from dhns.training.module import LinkPredictionModule
-from dhns.training.new_entities import graph_with, with_entities
-from dhns.training.prediction import Query, answer_rows, as_name, predict_many, score_facts
+from dhns.training.new_entities import with_entities
+from dhns.training.prediction import Query, answer_rows, predict_many, score_facts
 
 Name = str | int
 """A key, a label, ``id:7``, or an id as an integer."""
@@ -237,11 +239,24 @@ class TrainedModel:
         keys = list(dict.fromkeys([*(labels or {}), *(key for rows in vectors.values() for key in rows)]))
         graph = graph_with(self.graph, keys, vectors, labels)
         rows = list(triples)
-        told = to_ids(graph, rows) if rows else None
+        return self._told(graph, to_ids(graph, rows) if rows else None, steps)
+
+    def with_newcomers(self, folder: str | Path, steps: int = 100) -> TrainedModel:
+        """As `with_entities`, of what a folder tells; see `dhns.graph.newcomers.read_newcomers`.
+
+        What was guessed of its files is added to the notes of the graph.
+
+        Raises:
+            InputError: a file is missing or malformed, or see `with_entities`.
+        """
+        newcomers = read_newcomers(Path(folder).expanduser(), list(self.graph.modalities))
+        return self._told(*newcomers.join(self.graph), steps)
+
+    def _told(self, graph: KnowledgeGraph, triples: Tensor | None, steps: int) -> TrainedModel:
         if isinstance(self.ranker, Blend):
-            members = [with_entities(member, graph, told, steps) for member in self.ranker.members]  # type: ignore[arg-type]
+            members = [with_entities(member, graph, triples, steps) for member in self.ranker.members]  # type: ignore[arg-type]
             return TrainedModel(Blend(members, self.ranker.weights))
-        return TrainedModel(with_entities(self.ranker, graph, told, steps))
+        return TrainedModel(with_entities(self.ranker, graph, triples, steps))
 
     @torch.no_grad()
     def embeddings(self) -> Embeddings:

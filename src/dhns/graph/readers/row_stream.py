@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
 
+import numpy as np
+
 from dhns.errors import InputError
 from dhns.extras import optional
 from dhns.graph.readers.columns import LEFT_OUT, STANDARD
@@ -41,6 +43,11 @@ class Fault(NamedTuple):
 
     number: int
     words: str
+
+
+def as_name(part: object) -> str | None:
+    """A whole number is an id, and anything else a name."""
+    return None if part is None else f"id:{int(part)}" if isinstance(part, int | np.integer) else str(part)
 
 
 class RowStream:
