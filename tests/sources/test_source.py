@@ -17,6 +17,7 @@ from dhns.sources.source import Source
 from sources.server import serving
 
 BENCHMARKS = {"db15k": "DB15K", "mkg_w": "MKG-W", "mkg_y": "MKG-Y"}
+OTHERS = {"fb15k_237": ("FB15k-237", set(OPENKE_FILES)), "wn18rr": ("WN18RR", {"train.tsv", "valid.tsv", "test.tsv"})}
 CONTENT = {"a.txt": b"first", "b.txt": b"second", "c.pth": b"third"}
 
 
@@ -67,6 +68,18 @@ def test_what_the_graph_needs_has_an_address(name, dataset):
     assert {file.name for file in found.files if not file.optional} == set(OPENKE_FILES)
     assert all(file.url for file in found.files if not file.optional or file.modality)
     assert {file.modality for file in found.files} == {None, "visual", "textual"}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_data_sets_of_other_domains(name, request):
+    dataset, needed = OTHERS[name]
+    found = configured(name)
+    assert found.dataset == dataset
+    assert {file.name for file in found.files if not file.optional} == needed
+    assert all(file.url for file in found.files)
+    benchmarks = request.getfixturevalue("benchmarks")  # skips where they are not there
+    statuses = {check.file.name: check.status for check in found.check(benchmarks / dataset)}
+    assert {statuses[file] for file in needed} == {"ok"}
 
 
 def test_the_embedded_files_are_those_that_the_package_ships():
