@@ -444,6 +444,12 @@ def test_level_times_of_ablations_are_those_of_the_default():
         assert {level["time"] for level in own_leaves("ablation", ablation)["generator.levels"]} <= set(times)
 
 
+def test_reversed_levels_have_weights_and_margins_of_the_other_end():
+    default = settings()["generator.levels"]
+    turned = own_leaves("ablation", "levels_reversed")["generator.levels"]
+    assert turned == [{**other, "time": level["time"]} for level, other in zip(default, reversed(default), strict=True)]
+
+
 def test_single_level_generates_as_many_negatives_as_the_full_method():
     single = settings("ablation=single_level")
     assert single["generator.model.copies"] * len(single["generator.levels"]) == len(settings()["generator.levels"])

@@ -17,4 +17,13 @@ def test_keys_are_arguments_of_the_reader(path):
 
 
 def test_all_are_there():
-    assert {path.stem for path in FILES} >= {"world_flags", "db15k", "mkg_w", "mkg_y", "fb15k_237", "wn18rr", "tsv", "edges"}
+    assert {path.stem for path in FILES} >= {
+        "world_flags",
+        "db15k",
+        "mkg_w",
+        "mkg_y",
+        "fb15k_237",
+        "wn18rr",
+        "tsv",
+        "edges",
+    }

@@ -98,7 +98,7 @@ def test_unimodal_models_take_a_step(make_module, step, model):
 
 
 @pytest.mark.parametrize(
-    "ablation", ["no_mhld", "no_hal", "no_ntat", "single_level", "no_mmc", "gaussian", "no_diffheg"]
+    "ablation", ["no_mhld", "no_hal", "no_ntat", "single_level", "levels_reversed", "no_mmc", "gaussian", "no_diffheg"]
 )
 def test_ablations_take_a_step(make_module, step, ablation):
     assert step(make_module(f"ablation={ablation}")).callback_metrics["train/loss"].isfinite()
