@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +17,7 @@ from dhns.errors import InputError
 from dhns.exchange.gathering import Gathering
 from dhns.exchange.options import ReadingOptions
 from dhns.exchange.sources import read_source
-from dhns.files import PARTIAL, sha256, write_json
+from dhns.files import replacing_folder, require_place, sha256, write_json
 from dhns.graph.attributes import HEADER, to_number
 from dhns.graph.knowledge_graph import SPLITS
 from dhns.graph.splits import split_keeping_support
@@ -121,10 +119,8 @@ def import_graph(
     options, splitting = options or ReadingOptions(), splitting or Splitting()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"out={folder} is there already; give another folder, or move it away")
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}{PARTIAL}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    require_place(folder)
+    with replacing_folder(folder) as partial:
         spool = partial / ".values"
         with spool.open("w+", encoding="utf-8", newline="\n") as file:
             gathering = Gathering(file)
@@ -145,9 +141,6 @@ def import_graph(
                 "notes": made.notes,
             },
         )
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return made
 
 

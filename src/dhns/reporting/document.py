@@ -14,6 +14,7 @@ from dhns.files import write_text
 from dhns.reporting.model_parts import Model, why_no_model
 from dhns.reporting.one_run import one_run
 from dhns.reporting.several import several_runs
+from dhns.results.places import require_out
 from dhns.results.store import find_results
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -69,12 +70,13 @@ def require_page(out: Path) -> None:
     """Refuse a place that is none for a page, before anything is computed.
 
     Raises:
-        InputError: its name ends in none of `SUFFIXES`, or it is a folder.
+        InputError: its name ends in none of `SUFFIXES`, or it is a folder; see also `require_out`.
     """
     if out.suffix.lower() not in SUFFIXES:
         raise InputError(f"out={out}: the name of a report ends in .html")
     if out.is_dir():
         raise InputError(f"out={out} is a folder; give a file")
+    require_out(out)
 
 
 def only_run(run: Path) -> list[Path]:
