@@ -191,6 +191,8 @@ class _ReadErrors:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, gzip.BadGzipFile | EOFError | zlib.error):
             raise InputError(f"{self.path}: its name says gzip, but it cannot be unpacked ({error})") from None
+        if isinstance(error, UnicodeDecodeError):
+            raise InputError(f"{self.path}: a text is not UTF-8 ({error.reason}); write it again") from None
         if type(error).__module__.partition(".")[0] == "pyarrow" or (isinstance(error, OSError) and not error.errno):
             reason = str(error).strip().partition("\n")[0]
             raise InputError(f"{self.path}: cannot be read as Parquet: {reason}; write it again") from None
