@@ -101,6 +101,18 @@ def test_by_the_hub_and_back(place, tmp_path, hub):
     assert "Entity" in succeed(tmp_path, "predict", "checkpoint=hf://me/model", "head=Entity 1", "relation=next")
 
 
+def test_an_address_stands_wherever_a_folder_does(place, tmp_path, hub):
+    pack(place / "run0", tmp_path / "pack")
+    sharing_hub.push(tmp_path / "pack", "me/model")
+    assert "report of 1 run" in succeed(tmp_path, "report", "run=hf://me/model")
+    both = f"[hf://me/model,{place / 'run1'}]"
+    assert "adamf" in succeed(tmp_path, "compare", f"runs={both}", "split=valid")
+    succeed(tmp_path, "blend", f"members={both}", "out=blend", "weights=[0.5,0.5]")
+    assert answers(tmp_path / "blend") == answers(place / "blend")
+    for command in (("report", "run=hf://no"), ("compare", "runs=hf://no"), ("blend", "members=[hf://no]", "out=b")):
+        assert "hf://no is no address of a model" in refused(tmp_path, *command)
+
+
 def test_what_the_hub_does_not_have_is_told_in_one_line(tmp_path, hub):
     assert "hf://me/none: " in refused(tmp_path, "predict", "checkpoint=hf://me/none", "head=a", "relation=b")
     with pytest.raises(dhns.InputError, match="expected hf://USER/NAME"):

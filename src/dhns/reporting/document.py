@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dhns import __version__
+from dhns.config.composition import told
 from dhns.errors import InputError
 from dhns.files import write_text
 from dhns.reporting.model_parts import Model, why_no_model
@@ -59,7 +60,8 @@ def write_report(
     folder = path.parent
     model: Model | InputError
     try:
-        model = load(folder)
+        with told():  # what the loading of a graph raises stems from others
+            model = load(folder)
     except InputError as error:
         model = why_no_model(folder, result, error)
     write_text(out, _rendered("one.html.jinja", one_run(folder, result, split, model, data, images, texts)))
