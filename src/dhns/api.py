@@ -14,6 +14,7 @@ from typing import Any
 from omegaconf import open_dict
 
 from dhns.config.composition import composed, groups, told
+from dhns.config.own_settings import OWN
 from dhns.config.values import check_value, plain
 from dhns.errors import InputError
 from dhns.experiments.blending import blend_runs
@@ -190,6 +191,9 @@ def calibrate(
     Raises:
         InputError: scikit-learn is not there, validation triples are too few, or see `load`.
     """
+    settings = {"share": share, "corrupted": corrupted, "valid_triples": valid_triples, "seed": seed}
+    for name, value in settings.items():
+        check_value(name, plain(value), OWN[name])
     with told():
         path = fetched(run)
         require_scikit_learn()

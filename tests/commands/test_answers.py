@@ -137,6 +137,16 @@ REFUSED = {
 }
 
 
+def test_bad_arguments_in_python(trained):
+    model = dhns.load(trained[0] / "run", device="cpu")
+    for relations in ([], "next"):
+        with pytest.raises(dhns.InputError, match="expected a list of some, or None for all"):
+            model.discover(relations)
+    for value in ("half", 7):
+        with pytest.raises(dhns.InputError, match=f"share is '?{value}'?; "):
+            dhns.calibrate(trained[0] / "run", share=value)
+
+
 @pytest.mark.parametrize(("asked", "message"), REFUSED.items(), ids=[" ".join(asked) for asked in REFUSED])
 def test_bad_input(trained, asked, message):
     command, *settings = asked
