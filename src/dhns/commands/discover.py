@@ -35,6 +35,9 @@ def main(config: DictConfig) -> None:
     relations = None if config.relations is None else list(config.relations)
     found = model.discover(relations, config.n, config.each_relation, config.candidates)
     show(_table(model, found[:SHOWN]))
+    if not found:
+        more = "; candidates=all tries all entities" if config.candidates == "seen" else ""
+        print(f"note: the graph holds all triples of these relations and candidates{more}")
     if model.calibration is not None:
         print(f"note: {model.calibration.meaning}")
     if out is None:
