@@ -49,6 +49,26 @@ def test_a_request_that_comes_early_is_met_in_one_line(tmp_path, arguments, modu
     assert not ended.stdout
 
 
+HALF_WRITTEN = """
+import os, pathlib, signal
+from dhns.files import replacing, replacing_folder
+from dhns.interruption import ended_by_signals
+
+with ended_by_signals(), replacing(pathlib.Path("file")) as file, replacing_folder(pathlib.Path("folder")) as folder:
+    (folder / "part").write_text("x")
+    file.write(b"x")
+    print(*sorted(os.listdir()))
+    os.kill(os.getpid(), signal.{name})
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_what_is_half_written_goes_with_the_program(tmp_path, name):
+    ended = run("-c", f"import os; os.chdir({str(tmp_path)!r})\n" + HALF_WRITTEN.format(name=name))
+    assert ended.returncode == 128 + getattr(signal, name)
+    assert (ended.stderr, list(tmp_path.iterdir())) == (f"stopped by {name}\n", [])
+
+
 def unread(*command):
     """A program whose output nobody reads."""
     reading, writing = os.pipe()

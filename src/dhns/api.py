@@ -14,6 +14,7 @@ from typing import Any
 from omegaconf import open_dict
 
 from dhns.config.composition import composed, groups, told
+from dhns.config.own_settings import OWN
 from dhns.config.values import check_value, plain
 from dhns.errors import InputError
 from dhns.experiments.blending import blend_runs
@@ -91,7 +92,7 @@ def blend(
     """Let several trained models of one graph answer together, and store that as a run; see `Blend`.
 
     Args:
-        runs: folders or checkpoint files.
+        runs: folders or checkpoint files, see `load`.
         folder: of the blend.
         weights: one per run; by default those of the best MRR on validation.
         device: ``auto``, or the name of a torch device.
@@ -105,8 +106,8 @@ def blend(
         raise InputError(f"runs is {str(runs)!r}; expected a list of folders, such as [{str(runs)!r}, 'another']")
     weights = None if weights is None else list(map(plain, weights))
     check_value("weights", weights, Sequence[NotNegative] | None)
-    paths = [Path(run).expanduser() for run in runs]
     with told():
+        paths = [fetched(run) for run in runs]
         result, _ = blend_runs(paths, folder, weights, device=choose_device(device), trusted=trust)
     return Run(folder, result)
 
@@ -125,7 +126,7 @@ def report(
     """Write one HTML file, which needs nothing else, about a run or, where there are several, about all of them.
 
     Args:
-        runs: a folder under which result files are looked for, or several.
+        runs: a folder under which result files are looked for, or several; see `load`.
         out: the file, which is replaced.
         against: of several: the system that the others differ from, by hash, name or model; by default the first.
         images: of one: a folder of images of its entities, laid out as for ``dhns features``.
@@ -141,14 +142,14 @@ def report(
         InputError: there is no usable result, ``out`` is no place for a page, or what is named is not there.
     """
     places = [runs] if isinstance(runs, str | Path) else runs
-    file, folders = Path(out).expanduser(), [Path(place).expanduser() for place in places]
+    file = Path(out).expanduser()
     described = {
         name: Path(path).expanduser() for name, path in {"images": images, "texts": texts}.items() if path is not None
     }
     with told():
         data = Path(composed("report", {}, {}).paths.data)
         write_report(
-            folders,
+            [fetched(place) for place in places],
             file,
             lambda folder: load_ranker(folder, choose_device(device), dataset, trust),
             against=against,
@@ -190,6 +191,9 @@ def calibrate(
     Raises:
         InputError: scikit-learn is not there, validation triples are too few, or see `load`.
     """
+    settings = {"share": share, "corrupted": corrupted, "valid_triples": valid_triples, "seed": seed}
+    for name, value in settings.items():
+        check_value(name, plain(value), OWN[name])
     with told():
         path = fetched(run)
         require_scikit_learn()

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
+from dhns.files import remove_unfinished
+
 _REQUESTS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C, the request of a cluster to end, and a terminal that closes."""
 _SHOW_CURSOR = b"\x1b[?25h"
@@ -33,13 +35,14 @@ class Stopped(BaseException):
 def ended_by_signals() -> Iterator[None]:
     """Within, a request to end is met at once, and a reader of the output that has gone ends the program silently.
 
-    No exception is raised, which an import that it hits would swallow, or mistake for a failure of its own. What has to
-    be put in order lies in `stopped_by_signals`.
+    No exception is raised, which an import that it hits would swallow, or mistake for a failure of its own. Files that
+    are half written are removed; what else has to be put in order lies in `stopped_by_signals`.
     """
     program = os.getpid()
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
         if os.getpid() == program:  # and no process that it has forked
+            remove_unfinished()
             if sys.__stdout__ is not None and sys.__stdout__.isatty():
                 os.write(1, _SHOW_CURSOR)  # which a progress bar hides
             os.write(2, f"stopped by {signal.Signals(number).name}\n".encode())

@@ -97,6 +97,23 @@ def test_bad_lines_from_the_command_line(trained, tmp_path):
     assert "skipped: line 2: no entity is named 'nobody'" in printed
     assert f"1 bad lines were skipped; all of them: {tmp_path / 's.bad.tsv'}" in printed
     assert len(table(tmp_path / "s.csv")) == 1
+    before = (tmp_path / "s.bad.tsv").read_bytes()
+    (tmp_path / "t.tsv").write_text("nobody\tnext\te1\n")
+    assert "line 1: no entity" in refused(trained[0], *asked)
+    assert (tmp_path / "s.bad.tsv").read_bytes() == before, "of the file that is there"
+
+
+def test_a_file_that_is_read_is_not_written_over(trained, tmp_path):
+    for name, text in {"t.csv": "e0,next,e1\n", "o.bad.tsv": "e0\tnext\te1\n"}.items():
+        (tmp_path / name).write_text(text)
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    triples = f"triples={tmp_path / 't.csv'}"
+    for command in ("score", "evaluate"):
+        asked = (command, "checkpoint=run", triples, f"out={tmp_path / 't.csv'}", "device=cpu")
+        assert "which is read and would be lost; give another file" in refused(trained[0], *asked)
+    asked = ("score", "checkpoint=run", f"triples={tmp_path / 'o.bad.tsv'}", f"out={tmp_path / 'o.csv'}", "device=cpu")
+    assert "is where the bad lines of out=" in refused(trained[0], *asked)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
 
 
 REFUSED = {
@@ -110,9 +127,24 @@ REFUSED = {
     ("discover", "relations=[nxt]"): "no relation is named 'nxt'; did you mean 'next'?",
     ("discover", "candidates=some"): "candidates is 'some'; expected seen, all",
     ("discover", "out=a.json"): "out=a.json: the name must end in .csv",
+    ("discover", "relations=[]"): "relations is empty; name some, or leave it out to search all",
+    ("discover", "relations=[xyzzy]"): "no relation is named 'xyzzy'; there are kind of, next, previous",
+    ("predict", "head=e0", "relation=next", "out=run/result.json"): "is a part of a trained run, which would be lost",
+    ("export", "out=run/graph.safetensors"): "is a part of a trained run, which would be lost",
+    ("export", "out=graph/train.tsv/v.npz"): "train.tsv is a file, and nothing lies in a file",
     ("calibrate", "share=1"): "share is 1; below 1 is needed",
     ("calibrate", "method=spline"): "method is 'spline'; expected platt, isotonic",
 }
+
+
+def test_bad_arguments_in_python(trained):
+    model = dhns.load(trained[0] / "run", device="cpu")
+    for relations in ([], "next"):
+        with pytest.raises(dhns.InputError, match="expected a list of some, or None for all"):
+            model.discover(relations)
+    for value in ("half", 7):
+        with pytest.raises(dhns.InputError, match=f"share is '?{value}'?; "):
+            dhns.calibrate(trained[0] / "run", share=value)
 
 
 @pytest.mark.parametrize(("asked", "message"), REFUSED.items(), ids=[" ".join(asked) for asked in REFUSED])

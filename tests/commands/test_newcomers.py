@@ -66,10 +66,10 @@ def test_what_is_known_of_newcomers_decides_their_answers(place):
     assert with_both > features_alone
 
 
-def test_a_calibrated_model_says_why_there_are_no_probabilities(place):
+def test_a_calibrated_model_says_what_its_probabilities_were_made_without(place):
     dhns.calibrate(place / "run", corrupted=2, device="cpu")
     printed = succeed(place, "predict", "checkpoint=run", "new=new", *ASKED)
-    assert "note: there are no probabilities" in printed
+    assert "note: probabilities were calibrated without new entities" in printed
 
 
 def test_a_guess_about_the_files_is_told(place):

@@ -92,14 +92,13 @@ def test_data_sets_of_hugging_face_come_back_in_their_splits(tmp_path, layout):
     if layout == "save_to_disk":
         (source / "dataset_dict.json").write_text(json.dumps({"splits": list(words.values())}), encoding="utf-8")
     for split, rows in SPLITS.items():
+        if layout == "save_to_disk":
+            writers.saved(source / words[split], rows[:1], rows[1:])
+            continue
         for number, piece in enumerate((rows[:1], rows[1:])):
-            of = f"{number:05}-of-00002"
-            if layout == "save_to_disk":
-                path = source / words[split] / f"data-{of}.arrow"
-            else:
-                path = source / ("data" if "/" in layout else "") / f"{words[split]}-{of}.parquet"
+            path = source / ("data" if "/" in layout else "") / f"{words[split]}-{number:05}-of-00002.parquet"
             path.parent.mkdir(exist_ok=True)
-            writers.arrow(path, piece, stream=True) if path.suffix == ".arrow" else writers.parquet(path, piece)
+            writers.parquet(path, piece)
     _, graph = imported(source, tmp_path / "out")
     for split, rows in SPLITS.items():
         assert named(graph, split) == sorted(rows)
@@ -107,15 +106,13 @@ def test_data_sets_of_hugging_face_come_back_in_their_splits(tmp_path, layout):
 
 def test_one_data_set_of_hugging_face_is_split_here_and_damage_is_told(tmp_path):
     one = tmp_path / "one"
-    one.mkdir()
-    (one / "state.json").write_text("{}", encoding="utf-8")
-    writers.arrow(one / "data-00000-of-00001.arrow", stream=True)
+    writers.saved(one, TRIPLES)
     made, graph = imported(one, tmp_path / "out")
     assert named(graph, "train", "valid", "test") == sorted(TRIPLES)
     assert any("split by seed" in note for note in made.notes)
     for content, message in {
         "{}": "names no splits",
-        '{"splits": ["train"]}': "holds no .arrow file",
+        '{"splits": ["train"]}': r"train.state\.json: does not list the files of the split",
         '{"splits": []}': "no file ends in",
     }.items():
         (one / "dataset_dict.json").write_text(content, encoding="utf-8")
@@ -128,6 +125,37 @@ def test_one_data_set_of_hugging_face_is_split_here_and_damage_is_told(tmp_path)
     writers.parquet(one / "extra-00000-of-00001.parquet")
     with pytest.raises(InputError, match="a split is called 'extra'"):
         import_graph(one, tmp_path / "none")
+
+
+def test_what_is_missing_of_a_data_set_of_hugging_face_is_told_and_a_split_may_be_empty(tmp_path):
+    both, pieces = tmp_path / "both", tmp_path / "pieces"
+    writers.saved(both / "train", TRIPLES[:10], TRIPLES[10:])
+    writers.saved(both / "test")
+    (both / "dataset_dict.json").write_text('{"splits": ["train", "test"]}', encoding="utf-8")
+    made, graph = imported(both, tmp_path / "out")
+    assert named(graph, "train") == sorted(TRIPLES)
+    assert "no test triples in the source" in made.notes
+    with pytest.raises(InputError, match="a data set without rows"):
+        import_graph(both / "test", tmp_path / "none")
+    (both / "train" / "data-00001-of-00002.arrow").unlink()
+    with pytest.raises(InputError, match=r"data-00001-of-00002\.arrow: no such file, and .*state\.json names it"):
+        import_graph(both, tmp_path / "none")
+    pieces.mkdir()
+    writers.parquet(pieces / "train-00000-of-00002.parquet")
+    with pytest.raises(InputError, match="'train' is in 2 pieces, and train-00001-of-00002 is not there; fetch all"):
+        import_graph(pieces, tmp_path / "none")
+    writers.parquet(pieces / "train-00000-of-00001.parquet")
+    with pytest.raises(InputError, match="'train' is there in 1 and 2 pieces; leave one of these sets"):
+        import_graph(pieces, tmp_path / "none")
+
+
+def test_classes_of_hugging_face_are_names_and_not_their_numbers(tmp_path):
+    writers.saved(tmp_path / "both" / "train", SPLITS["train"], classes=RELATIONS)
+    writers.saved(tmp_path / "both" / "test", SPLITS["test"], classes=RELATIONS[::-1])
+    (tmp_path / "both" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}', encoding="utf-8")
+    _, graph = imported(tmp_path / "both", tmp_path / "out")
+    assert named(graph, "train") == sorted(SPLITS["train"])
+    assert named(graph, "test") == sorted(SPLITS["test"])
 
 
 def test_one_triples_factory_and_raw_edges_of_ogb_are_split_here(tmp_path):
@@ -331,8 +359,26 @@ BAD = {
     "open.csv": ('head,relation,tail\na,r,"b\n', r"open\.csv, line 2: unexpected end of data"),
     "wide.tsv": ("a\tr\tb\tc\n", r"wide\.tsv, line 1: which of the columns a, r, b, c .* head=a relation=r tail=b"),
     "commas.tsv": ("a,r,b\n", r"commas\.tsv, line 1: one column; separate the fields by tabs, not by ','"),
-    "latin.csv": (b"a,r,\xe9\n", r"latin\.csv, after line 0: not UTF-8 \(byte 0xe9\)"),
-    "none.csv": ("head,relation,tail\n", r"none\.csv: no triples between two entities in 0 statements"),
+    "latin.csv": (b"a,r,\xe9\n", r"latin\.csv, line 1: not UTF-8 \(byte 0xe9\); save"),
+    "none.csv": ("head,relation,tail\n", r"none\.csv: no triples between two entities: it holds no st"),
+    "late.csv": (
+        b"a,r,b\n" * 9999 + b"\xe9,r,b\n",
+        r"late\.csv, line 10000: not UTF-8 \(byte 0xe9\); save it in UTF-8",
+    ),
+    "wide.jsonl": ('["a"]\n'.encode("utf-16"), r"wide\.jsonl: the file is in UTF-16; save it in UTF-8"),
+    "wide.nt": ("<a:a> <a:b> <a:c> .\n".encode("utf-16-le"), r"wide\.nt: the file is in UTF-16; save it in UTF-8"),
+    "packed.csv": (gzip.compress(b"a,r,b\n"), r"packed\.csv: the file is packed by gzip; unpack it, or end its name"),
+    "latin.jsonl": (b'{"h": "\xe9"}\n', r"latin\.jsonl, line 1: not UTF-8 \(byte 0xe9\); save it in UTF-8"),
+    "deep.jsonl": ("[" * 99999, r"deep\.jsonl, line 1: no JSON: maximum recursion depth"),
+    "nan.jsonl": ('{"h": "a", "r": "r", "t": NaN}\n', r"nan\.jsonl, line 1: 't' is NaN; expected the name of the tail"),
+    "half.jsonl": ('{"h": "\\ud800", "r": "r", "t": "b"}\n', r"half\.jsonl, line 1: 'h' is .*ud800', which is no text"),
+    "tie.csv": (
+        "a,r,b\nc,r,d\n",
+        r"tie\.csv: no triple of 2 could be held out .* valid_fraction and test_fraction",
+    ),
+    "long.csv": ('a,r,b\n"a,r,b\na,r,b\n', r"long\.csv, lines 2 to 3: unexpected end of data; a quoted field ends"),
+    "web.jsonld": ('{"@context": "http://schema.org/", "name": "b"}', r"web\.jsonld: its @context lies on the web"),
+    "twice.csv": ("head,relation,tail,head\na,r,b,c\n", r"twice\.csv, line 1: .* Say it: head=NUMBER relation=NUMBER"),
     "bad.jsonl": (
         '{"h": 1, "r": 2, "t": 3}\n{"h": 1}\n',
         r"bad\.jsonl, line 2: 'r' is null; expected the name of the rel",
@@ -355,6 +401,62 @@ def test_bad_files_are_named_with_their_line(tmp_path, name):
     with pytest.raises(InputError, match=complaint):
         import_graph(tmp_path / name, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == [name]  # nothing is left of the attempt
+
+
+def test_a_column_is_not_guessed_where_several_are_called_so_or_others_are_named(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    names, rows = ("head", "relation", "tail", "head"), [(*row, "else") for row in TRIPLES]
+    (tmp_path / "graph.csv").write_text(writers.delimited(rows, header=names), encoding="utf-8")
+    columns = [pyarrow.array(column) for column in zip(*rows, strict=True)]
+    parquet.write_table(pyarrow.Table.from_arrays(columns, names=list(names)), tmp_path / "graph.parquet")
+    for file in ("graph.csv", "graph.parquet"):
+        with pytest.raises(InputError, match="head=head names 2 columns; give the number of one, from 1"):
+            import_graph(tmp_path / file, tmp_path / "none", options=ReadingOptions("head", "relation", "tail"))
+        _, graph = imported(tmp_path / file, tmp_path / f"{file}.out", head="1", relation="2", tail="3")
+        assert named(graph, "train", "valid", "test") == sorted(TRIPLES)
+        last = ReadingOptions("4", "2", "3")
+        import_graph(tmp_path / file, tmp_path / f"{file}.last", options=last, splitting=Splitting(0, 0))
+        assert {head for head, _, _ in named(read_tsv(tmp_path / f"{file}.last", "last"), "train")} == {"else"}
+    (tmp_path / "bare.csv").write_text("x,y,z\na,r,b\n", encoding="utf-8")
+    with pytest.raises(InputError, match="which of the columns x, y, z are head, relation and tail"):
+        import_graph(tmp_path / "bare.csv", tmp_path / "none", options=ReadingOptions(head="z"))
+
+
+def test_a_first_row_whose_names_stand_nowhere_else_is_told(tmp_path):
+    for header, noted in ((("foo", "bar", "baz"), True), (None, False)):
+        (tmp_path / "graph.csv").write_text(writers.delimited(header=header), encoding="utf-8")
+        made = import_graph(tmp_path / "graph.csv", tmp_path / str(noted))
+        assert any("'foo bar baz', was taken for a triple" in note for note in made.notes) == noted
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        (
+            "g.csv",
+            {"attributes": frozenset({"knows"})},
+            r"attributes=\[knows\]: nothing in .* no relation is called so",
+        ),
+        ("g.nt", {"categories": frozenset({RELATIONS[0]})}, "it leads to things, not to literals"),
+        ("g.nt", {"head": "subject"}, "head=subject names a column, and .* has none; leave it out"),
+    ],
+)
+def test_settings_that_nothing_would_follow_are_refused(tmp_path, name, options, message):
+    (tmp_path / name).write_text(writers.delimited() if name == "g.csv" else writers.n_triples(), encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        import_graph(tmp_path / name, tmp_path / "out", options=ReadingOptions(**options))
+
+
+def test_files_of_a_folder_that_are_no_splits_are_told_and_splits_without_train_are_refused(tmp_path):
+    for name, rows in {"test.csv": TRIPLES[17:], "more.csv": TRIPLES[:3]}.items():
+        (tmp_path / name).write_text(writers.delimited(rows), encoding="utf-8")
+    with pytest.raises(InputError, match=r"test\.csv by name, and no train; add the training triples"):
+        import_graph(tmp_path, tmp_path / "none")
+    (tmp_path / "train.csv").write_text(writers.delimited(TRIPLES[:17]), encoding="utf-8")
+    made = import_graph(tmp_path, tmp_path / "out")
+    assert "not read, as no split is called so: more.csv" in made.notes
 
 
 @pytest.mark.parametrize("name", ["graph.nt.gz", "graph.csv.gz", "graph.jsonl.gz"])

@@ -91,6 +91,11 @@ def test_a_column_that_a_header_does_not_name_is_asked_for(tmp_path):
         ("q.jsonl", '["a", "b"]', "expected an object with head, relation and tail, or a list of these three"),
         ("q.jsonl", '{"heda": "a"}', "expected an object with head"),
         ("q.jsonl", '{"head": true, "tail": "a"}', "head is True; expected a name, or a whole number as an id"),
+        (
+            "q.jsonl",
+            r'{"head": "\ud800", "tail": "a"}',
+            r"head is '\ud800', which is no text: a surrogate stands alone",
+        ),
     ],
 )
 def test_a_bad_line_has_its_number_and_the_next_is_read(tmp_path, name, line, fault):
@@ -108,6 +113,38 @@ def test_lines_are_counted_with_and_without_an_end(tmp_path):
         2,
         2,
     ]
+
+
+@pytest.mark.parametrize("name", ["q.csv", "q.csv.gz"])
+def test_lines_may_end_as_excel_on_macos_ends_them(tmp_path, name):
+    text = b"head,relation,tail\ra,r,b\r\rc,r,d"
+    (tmp_path / name).write_bytes(gzip.compress(text, mtime=0) if name.endswith("gz") else text)
+    stream = RowStream(tmp_path / name)
+    assert list(stream) == [Row(2, "a", "r", "b"), Row(4, "c", "r", "d")]
+    assert stream.count() == 4
+
+
+def test_a_column_that_a_header_names_twice_is_refused(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    with pytest.raises(InputError, match=r"q\.csv, line 1: 2 columns are called head; leave one of them"):
+        rows_of(tmp_path, "q.csv", "head,relation,tail,head\na,r,b,c\n")
+    table = pyarrow.Table.from_arrays([pyarrow.array(["a"])] * 3, names=["tail", "relation", "tail"])
+    parquet.write_table(table, tmp_path / "q.parquet")
+    with pytest.raises(InputError, match=r"q\.parquet: 2 columns are called tail"):
+        list(RowStream(tmp_path / "q.parquet"))
+
+
+def test_a_parquet_file_that_is_damaged_within(tmp_path):
+    import pyarrow
+    from pyarrow import parquet
+
+    path = tmp_path / "q.parquet"
+    parquet.write_table(pyarrow.table({"head": ["abcdefgh"], "relation": ["r"]}), path, use_dictionary=False)
+    path.write_bytes(path.read_bytes()[:10] + b"\xff" * 20 + path.read_bytes()[30:])
+    with pytest.raises(InputError, match=r"q\.parquet: cannot be read as Parquet: "):
+        list(RowStream(path))
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ def serving():
                 for line in body.splitlines():
                     if (entry := json.loads(line))["key"] == "file":
                         repositories[name][entry["value"]["path"]] = base64.b64decode(entry["value"]["content"])
+                    elif entry["key"] == "deletedFile":
+                        del repositories[name][entry["value"]["path"]]
                 return self.say({"commitUrl": f"{self.here}/{name}/commit/{COMMIT}", "commitOid": COMMIT})
             return self.answer(status=404)
 

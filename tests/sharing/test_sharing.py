@@ -101,6 +101,18 @@ def test_by_the_hub_and_back(place, tmp_path, hub):
     assert "Entity" in succeed(tmp_path, "predict", "checkpoint=hf://me/model", "head=Entity 1", "relation=next")
 
 
+def test_an_address_stands_wherever_a_folder_does(place, tmp_path, hub):
+    pack(place / "run0", tmp_path / "pack")
+    sharing_hub.push(tmp_path / "pack", "me/model")
+    assert "report of 1 run" in succeed(tmp_path, "report", "run=hf://me/model")
+    both = f"[hf://me/model,{place / 'run1'}]"
+    assert "adamf" in succeed(tmp_path, "compare", f"runs={both}", "split=valid")
+    succeed(tmp_path, "blend", f"members={both}", "out=blend", "weights=[0.5,0.5]")
+    assert answers(tmp_path / "blend") == answers(place / "blend")
+    for command in (("report", "run=hf://no"), ("compare", "runs=hf://no"), ("blend", "members=[hf://no]", "out=b")):
+        assert "hf://no is no address of a model" in refused(tmp_path, *command)
+
+
 def test_what_the_hub_does_not_have_is_told_in_one_line(tmp_path, hub):
     assert "hf://me/none: " in refused(tmp_path, "predict", "checkpoint=hf://me/none", "head=a", "relation=b")
     with pytest.raises(dhns.InputError, match="expected hf://USER/NAME"):
@@ -152,6 +164,43 @@ def test_a_pack_is_written_again(place, tmp_path):
     pack(place / "run0", tmp_path / "pack", with_features=False)
     names = {path.name for path in (tmp_path / "pack").iterdir()}
     assert names == {"README.md", "checkpoints", "graph.safetensors", "ranks.npz", "result.json"}
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("features/textual.safetensors", "put it back, or share the model without features: with_features=false"),
+        ("graph.safetensors", "holds no graph.safetensors"),
+        ("checkpoints/best.ckpt", "holds no best.ckpt"),
+    ],
+)
+def test_a_run_that_lost_a_part_leaves_nothing_half_packed(place, tmp_path, file, message):
+    shutil.copytree(place / "run0", tmp_path / "run")
+    (tmp_path / "run" / file).unlink()
+    assert message in refused(tmp_path, "share", "checkpoint=run", "out=pack")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_damaged_ranks_and_stale_probabilities_leave_nothing_half_packed(place, tmp_path):
+    shutil.copytree(place / "run0", tmp_path / "run")
+    (tmp_path / "run" / "ranks.npz").write_bytes(b"x")
+    assert "holds no readable ranks" in refused(tmp_path, "share", "checkpoint=run", "out=pack")
+    shutil.copytree(place / "run1", tmp_path / "run", dirs_exist_ok=True)
+    dhns.calibrate(tmp_path / "run", device="cpu")
+    shutil.copytree(place / "run0", tmp_path / "run", dirs_exist_ok=True)
+    assert "was fitted to another checkpoint" in refused(tmp_path, "share", "checkpoint=run", "out=pack")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_another_upload_leaves_no_features_on_the_hub(place, tmp_path, hub):
+    pack(place / "run0", tmp_path / "pack")
+    sharing_hub.push(tmp_path / "pack", "me/model")
+    assert "features/textual.safetensors" in hub["me/model"]
+    hub["me/model"]["notes.txt"] = b"of the user"
+    pack(place / "run0", tmp_path / "pack", with_features=False)
+    sharing_hub.push(tmp_path / "pack", "me/model")
+    assert not [name for name in hub["me/model"] if name.startswith("features/")]
+    assert "notes.txt" in hub["me/model"]
 
 
 @pytest.mark.parametrize("run", ["run0", "blend"])

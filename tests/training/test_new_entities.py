@@ -7,6 +7,7 @@ import torch
 
 import dhns
 from dhns.graph.held_out import hold_out_entities
+from dhns.graph.knowledge_graph import Vocabulary
 from dhns.graph.newcomers import graph_with
 from dhns.training.blend import Blend
 from dhns.training.evaluation import rank_queries
@@ -138,7 +139,8 @@ def test_models_that_cannot_say_so(held, model, message, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([],), "no new entities"),
+        (([],), "no new entities; name each by its key in labels or features"),
+        ((["n"], {"place": {"n": ["north", "a", "b", "c"]}}), "place features of 'n': .*; expected 4 numbers"),
         ((["e00"],), "'e00' is an entity already"),
         ((["n", "n"],), "given twice"),
         ((["n"], {"sound": {"n": [1.0]}}), r"no modality 'sound' \(it has: place\)"),
@@ -150,6 +152,13 @@ def test_models_that_cannot_say_so(held, model, message, tmp_path):
 def test_newcomers_that_are_none(graph, arguments, message):
     with pytest.raises(dhns.InputError, match=message):
         graph_with(graph, *arguments)
+
+
+def test_a_newcomer_takes_no_name_away(graph):
+    labels = tuple(f"Thing {number}" for number in range(COUNT))
+    called = replace(graph, entities=Vocabulary("entity", graph.entities.keys, labels))
+    with pytest.raises(dhns.InputError, match="'Thing 1' is what e01 is called, and would mean the new one now"):
+        graph_with(called, ["Thing 1"])
 
 
 def test_a_model_is_told_by_name_and_a_blend_too(held, rotate):

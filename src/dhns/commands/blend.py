@@ -18,11 +18,12 @@ def main(config: DictConfig) -> None:
     """Average the scores of several runs, by weights chosen on validation, and store that as a run."""
     from dhns.experiments.blending import blend_runs
     from dhns.results.tables import run_table, show
+    from dhns.sharing.hub import fetched
     from dhns.training.device import choose_device
 
     out = Path(config.out).expanduser()
     result, tried = blend_runs(
-        [Path(member).expanduser() for member in config.members],
+        [fetched(member) for member in config.members],
         out,
         None if config.weights is None else list(config.weights),
         device=choose_device(config.device),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from dhns.commands.app import app
+from dhns.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,10 +29,15 @@ def main(config: DictConfig) -> None:
     out = None if config.out is None else Path(config.out).expanduser()
     if out is not None:
         require_stream_kind(out)
+    if config.relations is not None and not config.relations:
+        raise InputError("relations is empty; name some, or leave it out to search all")
     model = load_model(config)
     relations = None if config.relations is None else list(config.relations)
     found = model.discover(relations, config.n, config.each_relation, config.candidates)
     show(_table(model, found[:SHOWN]))
+    if not found:
+        more = "; candidates=all tries all entities" if config.candidates == "seen" else ""
+        print(f"note: the graph holds all triples of these relations and candidates{more}")
     if model.calibration is not None:
         print(f"note: {model.calibration.meaning}")
     if out is None:

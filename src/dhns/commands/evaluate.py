@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def main(config: DictConfig) -> None:
     """Rank a split, or triples of one's own, with a trained model and print the table."""
     from dhns.commands.trained import load
+    from dhns.files import require_apart
     from dhns.results.records import require_kind, write_records
     from dhns.results.tables import metrics_table, show
     from dhns.training.evaluation import rank_queries
@@ -27,6 +28,8 @@ def main(config: DictConfig) -> None:
     out = Path(config.out) if config.out is not None else None
     if out is not None:
         require_kind(out)
+        if config.triples is not None:
+            require_apart(out, Path(config.triples).expanduser())
     module = load(config)
     graph = module.graph
     for note in graph.notes:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dhns.errors import InputError
+from dhns.sharing.hub import fetched
 
 
 def run_folders(runs: str | Sequence[str]) -> list[Path]:
-    """The folder, or the folders of a list, under which result files are looked for.
+    """The folder, or the folders of a list, under which result files are looked for; see `dhns.sharing.hub.fetched`.
 
     Raises:
-        InputError: the list is empty.
+        InputError: the list is empty, or a model cannot be fetched.
     """
     if not runs:
         raise InputError("runs names no folder; give runs=FOLDER or runs=[RUN,RUN]")
-    return [Path(folder) for folder in ([runs] if isinstance(runs, str) else runs)]
+    return [fetched(folder) for folder in ([runs] if isinstance(runs, str) else runs)]

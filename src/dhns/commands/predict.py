@@ -35,7 +35,7 @@ def _one(config: DictConfig) -> None:
     query = Query.parse(graph, config.head, config.relation, config.tail)
     answers = predict(model.ranker, query, config.k, config.known == "hide", model.calibration)
     show(answer_table(graph, query, answers))
-    if model.calibration is not None:
+    if model.calibration is not None and any(answer.probability is not None for answer in answers):
         print(f"note: {model.calibration.meaning}")
     for remark in remarks(graph, query, answers):
         print(f"note: {remark}")

@@ -18,12 +18,13 @@ def main(config: DictConfig) -> None:
         raise InputError("give run=RUN for a report of one run, or runs=FOLDER or runs=[RUN,RUN] to compare several")
     from dhns.commands.trained import moved_data
     from dhns.reporting.document import only_run, require_page, write_report
+    from dhns.sharing.hub import fetched
     from dhns.training.blend import load_ranker
     from dhns.training.device import choose_device
 
     out = Path(config.out)
     require_page(out)
-    places = run_folders(config.runs) if config.run is None else only_run(Path(config.run))
+    places = run_folders(config.runs) if config.run is None else only_run(fetched(config.run))
     moved = moved_data(config)
     images, texts = (None if path is None else Path(path) for path in (config.images, config.texts))
     count = write_report(

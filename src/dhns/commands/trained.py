@@ -45,7 +45,7 @@ def load_model(config: DictConfig) -> TrainedModel:
     for note in told.graph.notes[len(model.graph.notes) :]:
         print(f"note: {note}")
     if model.calibration is not None:
-        print("note: there are no probabilities: what was calibrated are the scores of entities that were trained")
+        print("note: probabilities were calibrated without new entities")
     return told
 
 

@@ -27,7 +27,7 @@ def require_known(config: DictConfig, command: str) -> None:
 
 
 def require_complete(config: DictConfig, command: str) -> None:
-    """Raise `InputError` if a setting that the command reads itself was taken away."""
+    """Raise `InputError` if a setting that the command reads itself was taken away, or is a text without letters."""
     _require_all(_plain(config), _tree(command, conf_dirs())[0], "", f"dhns {command}")
 
 
@@ -70,6 +70,8 @@ def _require_all(settings: dict[str, Any], needed: dict[str, Any], prefix: str, 
     for name, value in needed.items():
         if name not in settings:
             raise InputError(f"{reader} needs {prefix}{name}; leave out ~{prefix}{name}")
+        if value in (None, "???") and settings[name] == "":
+            raise InputError(f"{prefix}{name} is empty; give it a value, or leave out {prefix}{name}=")
         if isinstance(value, dict) and isinstance(settings[name], dict):
             _require_all(settings[name], value, f"{prefix}{name}.", reader)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,22 +38,38 @@ def read_columnar(path: Path, kind: str, gathering: Gathering, options: ReadingO
         raise InputError(f"{path}: {'a folder, a file is expected' if path.is_dir() else 'no such file'}")
     row = 1
     try:
-        with _batches(arrow, path, kind, options) as (names, batches):
+        with _batches(arrow, path, kind, options) as (columns, batches):
             for batch in batches:
-                _add(path, arrow, names, batch, row, gathering, options)
+                _add(path, arrow, columns, batch, row, gathering, options)
                 row += batch.num_rows
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}, from row {row} on: a text is not UTF-8 ({error.reason}); write it again") from None
     except (arrow.ArrowException, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"{path}: cannot be read as {'Parquet' if kind[0] == 'p' else 'Arrow'}: {reason}") from None
 
 
+class _Column(NamedTuple):
+    """A column: its name, how many of that name stand before it, and the texts that its numbers stand for."""
+
+    name: str
+    before: int
+    classes: Sequence[str] | None
+
+    def of(self, batch: Any) -> Any:
+        """Its values."""
+        return batch.column([place for place, name in enumerate(batch.schema.names) if name == self.name][self.before])
+
+
 @contextmanager
-def _batches(arrow: Any, path: Path, kind: str, options: ReadingOptions) -> Iterator[tuple[list[str], Iterator[Any]]]:
-    """Names of the columns of head, relation and tail, and batches that have them."""
+def _batches(
+    arrow: Any, path: Path, kind: str, options: ReadingOptions
+) -> Iterator[tuple[list[_Column], Iterator[Any]]]:
+    """The columns of head, relation and tail, and batches that have them."""
     if kind in ("parquet", "pq"):
         with optional("pyarrow.parquet", f"reading .{kind}", "exchange").ParquetFile(path) as file:
-            names = _names(path, file.schema_arrow.names, options)
-            yield names, file.iter_batches(batch_size=_ROWS, columns=names)
+            columns = _columns(path, file.schema_arrow, options)
+            yield columns, file.iter_batches(batch_size=_ROWS, columns=[column.name for column in columns])
         return
     ipc = optional("pyarrow.ipc", f"reading .{kind}", "exchange")
     with arrow.memory_map(str(path)) as content:
@@ -63,25 +80,37 @@ def _batches(arrow: Any, path: Path, kind: str, options: ReadingOptions) -> Iter
             content.seek(0)
             file = ipc.open_stream(content)
             batches = iter(file)
-        yield _names(path, file.schema.names, options), batches
+        yield _columns(path, file.schema, options), batches
 
 
-def _names(path: Path, columns: list[str], options: ReadingOptions) -> list[str]:
-    return [columns[place] for place in required_places(str(path), columns, options)]
+def _columns(path: Path, schema: Any, options: ReadingOptions) -> list[_Column]:
+    names, classes = schema.names, _classes(schema)
+    places = required_places(str(path), names, options)
+    return [_Column(names[place], names[:place].count(names[place]), classes.get(names[place])) for place in places]
+
+
+def _classes(schema: Any) -> dict[str, list[str]]:
+    """By column, the names of the classes that ``datasets`` of Hugging Face stores as numbers (``ClassLabel``)."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {name: list(map(str, about["names"])) for name, about in features.items() if "names" in about}
+    except (KeyError, TypeError, ValueError):  # of no data set of theirs
+        return {}
 
 
 def _add(
     path: Path,
     arrow: Any,
-    names: list[str],
+    columns: Sequence[_Column],
     batch: Any,
     first_row: int,
     gathering: Gathering,
     options: ReadingOptions,
 ) -> None:
-    texts, places = [], np.empty((batch.num_rows, len(STANDARD)), dtype=np.int64)
-    for column, (part, name) in enumerate(zip(STANDARD, names, strict=True)):
-        values = batch.column(name)
+    texts: list[list[str]] = []
+    places = np.empty((batch.num_rows, len(STANDARD)), dtype=np.int64)
+    for place, (part, column) in enumerate(zip(STANDARD, columns, strict=True)):
+        name, values = column.name, column.of(batch)
         kind = values.type.value_type if arrow.types.is_dictionary(values.type) else values.type
         measured = part == "tail" and options.literals and arrow.types.is_floating(kind)
         if not (_is_text(arrow, kind) or arrow.types.is_integer(kind) or measured):
@@ -90,12 +119,16 @@ def _add(
             row = first_row + int(np.flatnonzero(values.is_null().to_numpy(zero_copy_only=False))[0])
             raise InputError(f"{path}, row {row}: column '{name}' is null; expected the name of the {part}")
         coded = values if arrow.types.is_dictionary(values.type) else values.dictionary_encode()
-        places[:, column] = coded.indices.to_numpy(zero_copy_only=False)
-        texts.append([str(value) for value in coded.dictionary.to_pylist()])
-        if empty := [place for place, text in enumerate(texts[-1]) if not text.strip()]:
-            found = np.flatnonzero(np.isin(places[:, column], empty))
-            if len(found):
-                raise InputError(f"{path}, row {first_row + int(found[0])}: column '{name}' is empty; expected a name")
+        places[:, place] = coded.indices.to_numpy(zero_copy_only=False)
+        found = coded.dictionary.to_pylist()
+        if column.classes is not None and arrow.types.is_integer(kind):
+            found = [column.classes[label] if 0 <= label < len(column.classes) else None for label in found]
+        texts.append(["" if text is None else str(text) for text in found])
+        if empty := [index for index, text in enumerate(texts[-1]) if not text.strip()]:
+            rows = np.flatnonzero(np.isin(places[:, place], empty))
+            if len(rows):
+                what = "null" if found[places[rows[0], place]] is None else "empty"
+                raise InputError(f"{path}, row {first_row + int(rows[0])}: column '{name}' is {what}; expected a name")
     heads, relations, tails = texts
     apart = np.isin(places[:, 1], [place for place, text in enumerate(relations) if text in options.literals])
     for head, relation, tail in places[apart].tolist():

@@ -19,7 +19,7 @@ def places_of(where: str, names: Sequence[str], options: ReadingOptions) -> tupl
         options: may name some by name or, from 1, by number.
 
     Raises:
-        InputError: there is no column of a name that the settings give, or one has two parts.
+        InputError: there is no column of a name that the settings give, or several; or one has two parts.
     """
     named = {part: _place(where, part, column, names) for part, column in options.columns.items()}
     if len(named) < len(STANDARD):
@@ -49,14 +49,16 @@ def required_places(where: str, names: Sequence[str], options: ReadingOptions) -
 
 
 def is_numbered(options: ReadingOptions, names: Sequence[str]) -> bool:
-    """Whether the settings name columns by number alone, so that no header is needed."""
+    """Whether the settings name columns by number alone: there may be a header or not."""
     return bool(options.columns) and all(
         column.isdecimal() and column not in names for column in options.columns.values()
     )
 
 
 def _place(where: str, part: str, column: str, names: Sequence[str]) -> int:
-    if column in names:
+    if (number := list(names).count(column)) > 1:
+        raise InputError(f"{where}: {part}={column} names {number} columns; give the number of one, from 1")
+    if number:
         return list(names).index(column)
     if column.isdecimal() and 1 <= int(column) <= len(names):
         return int(column) - 1
@@ -65,4 +67,6 @@ def _place(where: str, part: str, column: str, names: Sequence[str]) -> int:
 
 def _asked(names: Sequence[str]) -> str:
     shown = list(names[:3]) + ["NAME"] * (3 - len(names))
+    if len(set(names)) < len(names):  # which numbers alone can tell
+        shown = ["NUMBER"] * 3
     return " ".join(f"{part}={name}" for part, name in zip(STANDARD, shown, strict=True))

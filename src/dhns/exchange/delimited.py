@@ -10,9 +10,10 @@ from typing import Literal
 from dhns.errors import InputError
 from dhns.exchange.columns import is_numbered, places_of, required_places
 from dhns.exchange.gathering import Gathering
-from dhns.exchange.opening import opened_text, unpacking
+from dhns.exchange.opening import not_utf8, opened_text, unpacking
 from dhns.exchange.options import ReadingOptions
 from dhns.graph.readers.columns import STANDARD
+from dhns.graph.readers.header import columns_of
 
 FORMATS = {"csv": ",", "tsv": "\t", "txt": "\t"}
 """What separates the fields, by the ending of a file."""
@@ -41,13 +42,21 @@ def read_delimited(path: Path, kind: str, gathering: Gathering, options: Reading
         return
     headed, places = _header(path, first, kind, options)
     width = len(first)
-    likely = headed and options.header == "auto" and not options.columns and tuple(first) != STANDARD
+    guessed = options.header == "auto" and (not options.columns or is_numbered(options, first))
+    likely = headed and guessed and tuple(first) != STANDARD
+    alone, others = guessed and not headed, False
     if not headed:
         _add(path, line, first, width, places, gathering, options)
     for line, row in rows:
+        alone, others = alone and set(first).isdisjoint(row), True
         _add(path, line, row, width, places, gathering, options)
     if likely:
         _settle(path, first, places, gathering)
+    if alone and others:
+        gathering.notes.append(
+            f"{path.name}: the first row, '{' '.join(first)}', was taken for a triple, though its names stand in no "
+            "other row (header=true leaves it out)"
+        )
 
 
 def read_rows(path: Path, separator: str, quoted: bool) -> Iterator[tuple[int, list[str]]]:
@@ -59,20 +68,20 @@ def read_rows(path: Path, separator: str, quoted: bool) -> Iterator[tuple[int, l
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     with opened_text(path) as text, unpacking(path):
         reader = csv.reader(text, delimiter=separator, quoting=quoting, strict=True)
+        begun = 1
         try:
             for row in reader:
                 if row and (len(row) > 1 or row[0].strip()):
                     yield reader.line_num, row
+                begun = reader.line_num + 1
         except csv.Error as error:
+            lines = f"line {begun}" if reader.line_num <= begun else f"lines {begun} to {reader.line_num}"
             raise InputError(
-                f"{path}, line {reader.line_num}: {error}; quotes in a quoted field are doubled"
+                f"{path}, {lines}: {error}; a quoted field ends with a quote, and quotes in it are doubled"
                 + ("" if separator == "," else ", and quotes=false makes them a part of the names")
             ) from None
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path}, after line {reader.line_num}: not UTF-8 (byte 0x{error.object[error.start]:02x}); save it in "
-                "UTF-8"
-            ) from None
+        except UnicodeDecodeError:
+            raise not_utf8(path) from None
 
 
 def _header(path: Path, first: Sequence[str], kind: str, options: ReadingOptions) -> tuple[bool, tuple[int, int, int]]:
@@ -84,10 +93,11 @@ def _header(path: Path, first: Sequence[str], kind: str, options: ReadingOptions
     if options.header is False or is_numbered(options, first):
         if not options.columns and len(first) == len(STANDARD):
             return False, (0, 1, 2)
-        return False, required_places(where, numbers, options)
+        found = required_places(where, numbers, options)
+        return options.header is not False and columns_of([first[place] for place in found]) is not None, found
     if (places := places_of(where, first, options)) is not None:
         return True, places
-    if len(first) != len(STANDARD):
+    if len(first) != len(STANDARD) or options.columns:
         separator = FORMATS[kind]
         other = next((sign for sign in ",;\t" if sign != separator and first[0].count(sign) > 1), None)
         if len(first) == 1 and other:

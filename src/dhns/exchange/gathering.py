@@ -33,6 +33,7 @@ class Gathering:
         statements: how many were read.
         blank_nodes: how many things without a name.
         renamed: names with tabs or line ends, for which spaces stand.
+        of_values: relations of values that were asked for by name.
         left_out: how many statements of which kind were not taken, by reason and detail.
         notes: what was guessed, in sentences.
     """
@@ -46,6 +47,7 @@ class Gathering:
         self.statements = 0
         self.blank_nodes = 0
         self.renamed: set[str] = set()
+        self.of_values: set[str] = set()
         self.left_out: Counter[tuple[str, str]] = Counter()
         self.notes: list[str] = []
 
@@ -91,6 +93,7 @@ class Gathering:
 
     def value_of_table(self, entity: str, attribute: str, text: str, categories: Iterable[str]) -> None:
         """Add a value that says by its form alone what it is."""
+        self.of_values.add(attribute)
         if attribute in categories:
             kind: Kind = "category"
         elif to_number(text) is not None:

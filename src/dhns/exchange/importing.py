@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import difflib
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from dhns.errors import InputError
 from dhns.exchange.gathering import Gathering
 from dhns.exchange.options import ReadingOptions
 from dhns.exchange.sources import read_source
-from dhns.files import PARTIAL, sha256, write_json
+from dhns.files import replacing_folder, require_place, sha256, write_json
 from dhns.graph.attributes import HEADER, to_number
 from dhns.graph.knowledge_graph import SPLITS
 from dhns.graph.splits import split_keeping_support
@@ -121,14 +120,13 @@ def import_graph(
     options, splitting = options or ReadingOptions(), splitting or Splitting()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"out={folder} is there already; give another folder, or move it away")
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}{PARTIAL}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    require_place(folder)
+    with replacing_folder(folder) as partial:
         spool = partial / ".values"
         with spool.open("w+", encoding="utf-8", newline="\n") as file:
             gathering = Gathering(file)
             paths = read_source(source, kind, gathering, options)
+            _require_used(source, options, gathering)
             made = _write(source, partial, folder, gathering, splitting)
         spool.unlink()
         write_json(
@@ -145,16 +143,26 @@ def import_graph(
                 "notes": made.notes,
             },
         )
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return made
+
+
+def _require_used(source: Path, options: ReadingOptions, gathering: Gathering) -> None:
+    """Refuse relations that the settings name and nothing was read for."""
+    for setting in ("attributes", "categories"):
+        for name in sorted(getattr(options, setting) - gathering.of_values):
+            if name in gathering.relations:
+                why = "it leads to things, not to literals, and RDF, PyKEEN and OGB say themselves what is a value"
+            else:
+                near = difflib.get_close_matches(name, gathering.relations, n=3) or list(gathering.relations)[:_SHOWN]
+                why = f"no relation is called so; there are {', '.join(near)}"
+            raise InputError(f"{setting}=[{name}]: nothing in {source} is a value of it: {why}")
 
 
 def _write(source: Path, partial: Path, folder: Path, gathering: Gathering, splitting: Splitting) -> Import:
     """Everything but the description."""
     if not any(len(rows) for rows in gathering.rows.values()):
-        raise InputError(f"{source}: no triples between two entities in {gathering.statements:,} statements")
+        found = f" in {gathering.statements:,} statements" if gathering.statements else ": it holds no statement at all"
+        raise InputError(f"{source}: no triples between two entities{found}")
     entities, relations = _Names(gathering.entities), _Names(gathering.relations)
     splits = {split: _by_sorted_names(rows, entities, relations) for split, rows in gathering.rows.items()}
     kept = {split: distinct(torch.from_numpy(rows)) for split, rows in splits.items()}
@@ -164,7 +172,12 @@ def _write(source: Path, partial: Path, folder: Path, gathering: Gathering, spli
         notes.append(f"{len(gathering.renamed):,} names have tabs or line ends in them, for which spaces stand now")
     if None in kept:
         fractions = (splitting.valid_fraction, splitting.test_fraction)
-        parts = split_keeping_support(kept[None], fractions, splitting.seed)
+        try:
+            parts = split_keeping_support(kept[None], fractions, splitting.seed)
+        except InputError as error:
+            raise InputError(
+                f"{source}: {error}; valid_fraction and test_fraction are these shares, and 0 keeps all for training"
+            ) from None
         triples = dict(zip(SPLITS, (part.numpy() for part in parts), strict=True))
         notes.append(f"split by seed {splitting.seed}; every entity and relation stays in train")
     else:

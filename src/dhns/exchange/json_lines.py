@@ -9,9 +9,10 @@ from typing import Any
 from dhns.errors import InputError
 from dhns.exchange.columns import required_places
 from dhns.exchange.gathering import Gathering
-from dhns.exchange.opening import opened, unpacking
+from dhns.exchange.opening import opened, require_text, unpacking
 from dhns.exchange.options import ReadingOptions
 from dhns.graph.readers.columns import STANDARD
+from dhns.graph.text_files import is_text
 
 FORMATS = ("jsonl", "ndjson")
 
@@ -26,6 +27,8 @@ def read_json_lines(path: Path, gathering: Gathering, options: ReadingOptions) -
         InputError: a line is no such object; the message names it.
     """
     keys: list[str] = []
+    with opened(path) as file:
+        require_text(path, file)
     with opened(path) as file, unpacking(path):
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -45,8 +48,10 @@ def read_json_lines(path: Path, gathering: Gathering, options: ReadingOptions) -
 
 def _object(where: str, line: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(line)
-    except ValueError as error:
+        content = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: not UTF-8 (byte 0x{line[error.start]:02x}); save it in UTF-8") from None
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: no JSON: {error}; each line holds one object") from None
     if not isinstance(content, dict):
         raise InputError(f"{where}: {type(content).__name__}; expected an object with head, relation and tail")
@@ -55,7 +60,9 @@ def _object(where: str, line: bytes) -> dict[str, Any]:
 
 def _part(where: str, content: dict[str, Any], key: str, part: str) -> str | int | float:
     value = content.get(key)
-    if isinstance(value, str | int | float) and str(value).strip():
+    if isinstance(value, str) and not is_text(value):
+        raise InputError(f"{where}: '{key}' is {value!a}, which is no text: a surrogate stands alone in it")
+    if isinstance(value, str | int | float) and str(value).strip() and value == value:
         return value
     raise InputError(f"{where}: '{key}' is {json.dumps(value)}; expected the name of the {part}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from dhns.exchange.opening import opened, unpacking
 
 PYKEEN_TRIPLES = "numeric_triples.tsv.gz"
 _PYKEEN_FOLDERS = {"train": "training", "valid": "validation", "test": "testing"}
-_PIECE = re.compile(r"(?P<split>\w+)-\d{5}-of-\d{5}\.(?:parquet|arrow|jsonl|csv)")
+_PIECE = re.compile(r"(?P<split>\w+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.(?:parquet|arrow|jsonl|csv)")
 _PARTS = ("head", "relation", "tail")
 
 
@@ -56,7 +56,12 @@ def read_ogb(folder: Path, gathering: Gathering) -> None:
     relations = _by_id(folder / "mapping" / "reltype2relid.csv.gz", ",", "reltype", "rel id")
     arrays = {path.stem: path for path in sorted(folder.glob("split/*/*.npz"))}
     pickles = sorted(folder.glob("split/*/*.pt"))
-    if "train" in arrays:
+    if len(folders := {path.parent for path in folder.glob("split/*/*.npz")}) > 1:
+        shown = " and ".join(str(path.relative_to(folder)) for path in sorted(folders))
+        raise InputError(f"{folder}: {shown} both hold splits; leave one there")
+    if arrays and "train" not in arrays:
+        raise InputError(f"{next(iter(folders))}: holds {', '.join(f'{name}.npz' for name in arrays)} and no train.npz")
+    if arrays:
         for split in ("train", "valid", "test"):
             if split in arrays:
                 gathering.start(split)
@@ -84,21 +89,58 @@ def huggingface_files(folder: Path) -> dict[Path, str | None]:
     called ``train-00000-of-00002.parquet``, in the folder or in ``data/``. Empty where the folder is neither.
 
     Raises:
-        InputError: ``dataset_dict.json`` is damaged, or a split that it names has no file.
+        InputError: ``dataset_dict.json`` or ``state.json`` is damaged, or a file of a split is missing.
     """
     if (index := folder / "dataset_dict.json").is_file():
         try:
             names = [str(name) for name in json.loads(index.read_text(encoding="utf-8"))["splits"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{index}: names no splits ({error}); save the data set again") from None
-        found = {name: sorted((folder / name).glob("*.arrow")) for name in names}
-        if lacking := next((name for name, files in found.items() if not files), None):
-            raise InputError(f"{folder / lacking}: holds no .arrow file, and {index.name} names it; save it again")
-        return {file: name for name, files in found.items() for file in files}
+        return {file: name for name in names for file in _saved(folder / name)}
     if (folder / "state.json").is_file():
-        return dict.fromkeys(sorted(folder.glob("*.arrow")))
-    pieces = {path: _PIECE.fullmatch(path.name) for path in sorted([*folder.glob("*.*"), *folder.glob("data/*.*")])}
-    return {path: piece["split"] for path, piece in pieces.items() if piece}
+        if not (saved := _saved(folder)):
+            raise InputError(f"{folder}: a data set without rows; there is nothing to import")
+        return dict.fromkeys(saved)
+    found = {path: _PIECE.fullmatch(path.name) for path in sorted([*folder.glob("*.*"), *folder.glob("data/*.*")])}
+    pieces = {path: piece for path, piece in found.items() if piece}
+    _require_all(folder, pieces.values())
+    return {path: piece["split"] for path, piece in pieces.items()}
+
+
+def _saved(folder: Path) -> list[Path]:
+    """The files of one split, in their order; a split without rows has none.
+
+    Raises:
+        InputError: the list of them is missing or damaged, or names one that is not there.
+    """
+    state = folder / "state.json"
+    try:
+        listed = json.loads(state.read_text(encoding="utf-8"))["_data_files"]
+        files = [folder / file["filename"] for file in listed]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{state}: does not list the files of the split ({error}); save the data set again") from None
+    if lacking := next((file for file in files if not file.is_file()), None):
+        raise InputError(f"{lacking}: no such file, and {state} names it; save the data set again")
+    return files
+
+
+def _require_all(folder: Path, pieces: Iterable[re.Match[str]]) -> None:
+    """Refuse a split of which a piece is missing, or of which there are several sets of pieces."""
+    there: dict[str, set[int]] = {}
+    counts: dict[str, set[int]] = {}
+    for piece in pieces:
+        there.setdefault(piece["split"], set()).add(int(piece["number"]))
+        counts.setdefault(piece["split"], set()).add(int(piece["count"]))
+    for split, numbers in there.items():
+        if len(counts[split]) > 1:
+            shown = " and ".join(map(str, sorted(counts[split])))
+            raise InputError(f"{folder}: split '{split}' is there in {shown} pieces; leave one of these sets")
+        (count,) = counts[split]
+        if missing := sorted(set(range(count)) - numbers):
+            raise InputError(
+                f"{folder}: split '{split}' is in {count} pieces, and {split}-{missing[0]:05}-of-{count:05} is not "
+                "there; fetch all of them"
+            )
 
 
 def _read_factory(folder: Path, split: str | None, gathering: Gathering) -> None:
@@ -121,10 +163,15 @@ def _by_id(path: Path, separator: str, number: str, name: str) -> list[str]:
         raise InputError(f"{path}, line 1: '{separator.join(header)}'; the header must be '{number}{separator}{name}'")
     place = header.index(number)
     names: dict[int, str] = {}
+    numbers: dict[str, int] = {}
     for line, row in rows:
-        if len(row) != 2 or not row[place].isdecimal() or int(row[place]) in names:
+        if len(row) != 2 or not row[place].isdecimal() or int(row[place]) in names or not row[1 - place].strip():
             raise InputError(f"{path}, line {line}: '{separator.join(row)}'; expected a number, once, and a name")
+        if (former := numbers.setdefault(row[1 - place], int(row[place]))) != int(row[place]):
+            raise InputError(f"{path}, line {line}: '{row[1 - place]}' is the name of number {former} already")
         names[int(row[place])] = row[1 - place]
+    if not names:
+        raise InputError(f"{path}: no row follows the header; expected one for each {name}")
     if missing := next((index for index in range(len(names)) if index not in names), None):
         raise InputError(f"{path}: no row has the number {missing}; they must go from 0 to {len(names) - 1}")
     return [names[index] for index in range(len(names))]
@@ -133,8 +180,14 @@ def _by_id(path: Path, separator: str, number: str, name: str) -> list[str]:
 def _integers(path: Path, separator: str, columns: int, header: bool = False) -> np.ndarray:
     """``(n, columns)`` of a packed table of integers, which may be large."""
     with unpacking(path), opened(path) as file:
+        if header:
+            file.readline()
+        begin = file.tell()
+        if not file.read(1):
+            return np.empty((0, columns), np.int64)
+        file.seek(begin)
         try:
-            numbers = np.loadtxt(file, np.int64, comments=None, delimiter=separator, skiprows=int(header), ndmin=2)
+            numbers = np.loadtxt(file, np.int64, comments=None, delimiter=separator, ndmin=2)
         except ValueError as error:
             counted = " (row 1 follows the header)" if header else ""
             raise InputError(f"{path}: {error}{counted}; expected {columns} integer ids a row") from None
@@ -147,7 +200,10 @@ def _arrays(path: Path) -> np.ndarray:
     """``(n, 3)`` of the arrays ``head``, ``relation`` and ``tail``; others, such as candidates, are passed over."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return np.column_stack([archive[part] for part in _PARTS])
+            parts = [archive[part] for part in _PARTS]
+        if any(part.ndim != 1 for part in parts):
+            raise ValueError(f"their shapes are {', '.join(str(part.shape) for part in parts)}")
+        return np.column_stack(parts)
     except Exception as error:  # damaged archives raise whatever zipfile and NumPy stumble over
         reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
         raise InputError(f"{path}: cannot be read as arrays head, relation and tail of one length: {reason}") from None

@@ -31,6 +31,7 @@ def add_literal(gathering: Gathering, options: ReadingOptions, entity: str, attr
     """Add a literal of pyoxigraph as the value that it is, or count why not."""
     value, datatype, language = literal.value, literal.datatype.value, literal.language
     if attribute in options.categories:
+        gathering.of_values.add(attribute)
         gathering.value("category", entity, attribute, value)
     elif datatype in _TEXTS:
         if language is not None and not _is_of(language, options.language):

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from dhns.errors import InputError
+from dhns.graph.text_files import archive_of, require_utf8
+
+_START = 4096  # bytes that tell what a file is
 
 
 @contextmanager
@@ -32,9 +35,41 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def opened_text(path: Path) -> Iterator[io.TextIOWrapper]:
-    """Its text, line ends as they are."""
+    """Its text, line ends as they are.
+
+    Raises:
+        InputError: as `opened`; or it begins as no UTF-8 does.
+    """
+    with opened(path) as file:
+        require_text(path, file)
     with opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
         yield text
+
+
+def require_text(path: Path, file: BinaryIO) -> None:
+    """Refuse what is packed in another way than its name says, or written in two or four bytes a letter.
+
+    Raises:
+        InputError: its first bytes tell.
+    """
+    with unpacking(path):
+        start = file.read(_START)
+    require_utf8(path, start)
+    if archive := archive_of(start):
+        raise InputError(f"{path}: the file is {archive}")
+
+
+def not_utf8(path: Path) -> InputError:
+    """What is wrong with a text that is not UTF-8: the first line that is not."""
+    with opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return InputError(
+                    f"{path}, line {number}: not UTF-8 (byte 0x{line[error.start]:02x}); save it in UTF-8"
+                )
+    return InputError(f"{path}: not UTF-8; save it in UTF-8")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from dhns.errors import InputError
 from dhns.exchange.gathering import Gathering, is_image
 from dhns.exchange.literals import add_literal
-from dhns.exchange.opening import opened, unpacking
+from dhns.exchange.opening import opened, require_text, unpacking
 from dhns.exchange.options import ReadingOptions
 from dhns.extras import optional
 
@@ -45,11 +45,18 @@ def read_rdf(path: Path, kind: str, gathering: Gathering, options: ReadingOption
         InputError: pyoxigraph is not installed, or the file is malformed; the message names the line.
     """
     rdf = optional("pyoxigraph", "reading RDF", "exchange")
+    with opened(path) as file:
+        require_text(path, file)
     with opened(path) as file, unpacking(path):
         try:
             _add(rdf, rdf.parse(file, format=getattr(rdf.RdfFormat, FORMATS[kind])), gathering, options)
         except SyntaxError as error:
             line = f", line {error.lineno}" if error.lineno else ""
+            if "LoadDocumentCallback" in str(error.msg):
+                raise InputError(
+                    f"{path}: its @context lies on the web, and nothing is fetched; put the context into the file, or "
+                    "convert it to N-Triples"
+                ) from None
             raise InputError(
                 f"{path}{line}: {_PLACE.sub('', str(error.msg))}; expected {FORMATS[kind].replace('_', '-')}"
             ) from None

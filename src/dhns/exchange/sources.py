@@ -54,10 +54,14 @@ def read_source(source: Path, kind: str, gathering: Gathering, options: ReadingO
         read_ogb(source, gathering)
         gathering.notes.append(f"{source.name} was taken for a folder of OGB; candidates to rank are not read")
         return []
-    splits = _files(source, kind) if source.is_dir() else {source: None}
+    splits = _files(source, kind, gathering) if source.is_dir() else {source: None}
+    kinds = {path: _kind(path, kind) for path in splits}
+    if options.columns and not any(found in (*DELIMITED, *COLUMNAR, *JSON_LINES) for found in kinds.values()):
+        part, name = next(iter(options.columns.items()))
+        raise InputError(f"{part}={name} names a column, and {source} has none; leave it out")
     for path, split in splits.items():
         gathering.start(split)
-        _read(path, _kind(path, kind), gathering, options)
+        _read(path, kinds[path], gathering, options)
     return list(splits)
 
 
@@ -90,11 +94,11 @@ def _kind(path: Path, kind: str) -> str:
     return ending
 
 
-def _files(folder: Path, kind: str) -> Mapping[Path, str | None]:
+def _files(folder: Path, kind: str, gathering: Gathering) -> Mapping[Path, str | None]:
     """The files of a folder, with their split: those of ``datasets`` of Hugging Face, else by their own names."""
     pieces = huggingface_files(folder)
     if not pieces:
-        return _splits(folder, kind)
+        return _splits(folder, kind, gathering)
     if unknown := sorted({name for name in pieces.values() if name is not None and name.lower() not in _SPLITS}):
         raise InputError(
             f"{folder}: a split is called '{unknown[0]}'; expected {', '.join(_SPLITS)}; give the files by themselves"
@@ -102,7 +106,7 @@ def _files(folder: Path, kind: str) -> Mapping[Path, str | None]:
     return {path: None if name is None else _SPLITS[name.lower()] for path, name in pieces.items()}
 
 
-def _splits(folder: Path, kind: str) -> Mapping[Path, str | None]:
+def _splits(folder: Path, kind: str, gathering: Gathering) -> Mapping[Path, str | None]:
     """The files of a folder, with their split; None if they are of none."""
     known = FORMATS if kind == "auto" else (kind,)
     paths = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
@@ -110,8 +114,15 @@ def _splits(folder: Path, kind: str) -> Mapping[Path, str | None]:
     if not paths:
         raise InputError(f"{folder}: no file ends in .{', .'.join(known)}; {listing(folder)}")
     named = {path: _SPLITS.get(path.name.partition(".")[0].lower()) for path in paths}
-    if "train" not in named.values():
+    if not any(named.values()):
         return dict.fromkeys(paths)
+    if "train" not in named.values():
+        held_out = " and ".join(path.name for path, split in named.items() if split)
+        raise InputError(
+            f"{folder}: {held_out} by name, and no train; add the training triples, or rename what is no split of them"
+        )
+    if others := [path.name for path, split in named.items() if split is None]:
+        gathering.notes.append(f"not read, as no split is called so: {', '.join(others)}")
     splits = {path: split for path, split in named.items() if split is not None}
     for split in ("train", "valid", "test"):
         found = [path.name for path, of in splits.items() if of == split]

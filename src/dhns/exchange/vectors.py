@@ -15,7 +15,8 @@ import safetensors.numpy
 
 from dhns.errors import InputError
 from dhns.extras import optional
-from dhns.files import write_bytes, write_text
+from dhns.files import replacing_folder, write_bytes, write_text
+from dhns.results.places import require_out
 
 PROJECTOR = "projector"
 _NAMES = ("keys", "labels")
@@ -50,7 +51,8 @@ def require_format(path: Path, kind: str) -> str:
         kind: of `FORMATS`; ``auto`` takes the ending, and the projector where there is none.
 
     Raises:
-        InputError: it is none of `FORMATS`, the file is a folder, or the folder is there already.
+        InputError: it is none of `FORMATS`, the file is a folder, or the folder is there already; see also
+            `require_out`.
     """
     chosen = kind if kind != "auto" else path.suffix.lower().removeprefix(".") or PROJECTOR
     if chosen not in FORMATS:
@@ -63,11 +65,12 @@ def require_format(path: Path, kind: str) -> str:
         raise InputError(f"out={path} is there already; give another folder, or move it away")
     if chosen != PROJECTOR and path.is_dir():
         raise InputError(f"out={path} is a folder; give a file")
+    require_out(path)
     return chosen
 
 
 def write_vectors(path: Path, entities: NamedVectors, relations: NamedVectors, kind: str = "auto") -> list[Path]:
-    """Write vectors of entities and relations, each file whole or not at all, and say which files.
+    """Write vectors of entities and relations, whole or not at all, and say which files.
 
     Args:
         path: see `require_format`.
@@ -169,21 +172,22 @@ def _write_projector(path: Path, entities: NamedVectors, relations: NamedVectors
         has = np.flatnonzero(entities.present[name]).tolist()
         groups[f"view_{name}_"] = ([entities.keys[i] for i in has], [entities.labels[i] for i in has], view[has])
     written, index = [], []
-    for prefix, (keys, labels, vectors) in groups.items():
-        tensors, metadata = path / f"{prefix}tensors.tsv", path / f"{prefix}metadata.tsv"
-        write_text(tensors, "".join(f"{_numbers(row, chr(9))}\n" for row in vectors))
-        lines = (
-            f"{_BREAKS.sub(' ', label)}\t{_BREAKS.sub(' ', key)}\n" for key, label in zip(keys, labels, strict=True)
-        )
-        write_text(metadata, "".join(["label\tkey\n", *lines]))
-        shown = json.dumps(prefix.removesuffix("_") or "entities")
-        index.append(
-            f"embeddings {{\n  tensor_name: {shown}\n  tensor_path: {json.dumps(tensors.name)}\n"
-            f"  metadata_path: {json.dumps(metadata.name)}\n}}\n"
-        )
-        written += [tensors, metadata]
-    write_text(path / "projector_config.pbtxt", "".join(index))
-    return [*written, path / "projector_config.pbtxt"]
+    with replacing_folder(path) as folder:
+        for prefix, (keys, labels, vectors) in groups.items():
+            tensors, metadata = f"{prefix}tensors.tsv", f"{prefix}metadata.tsv"
+            write_text(folder / tensors, "".join(f"{_numbers(row, chr(9))}\n" for row in vectors))
+            lines = (
+                f"{_BREAKS.sub(' ', label)}\t{_BREAKS.sub(' ', key)}\n" for key, label in zip(keys, labels, strict=True)
+            )
+            write_text(folder / metadata, "".join(["label\tkey\n", *lines]))
+            shown = json.dumps(prefix.removesuffix("_") or "entities")
+            index.append(
+                f"embeddings {{\n  tensor_name: {shown}\n  tensor_path: {json.dumps(tensors)}\n"
+                f"  metadata_path: {json.dumps(metadata)}\n}}\n"
+            )
+            written += [tensors, metadata]
+        write_text(folder / "projector_config.pbtxt", "".join(index))
+    return [path / name for name in (*written, "projector_config.pbtxt")]
 
 
 def _numbers(row: np.ndarray, separator: str) -> str:

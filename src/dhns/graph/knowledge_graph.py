@@ -19,6 +19,7 @@ from dhns.graph.libraries import Edges, to_factory, to_frame
 from dhns.graph.modality_names import require_modality_names
 
 SPLITS = ("train", "valid", "test")
+_SHOWN = 5  # names, where one is unknown
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class Vocabulary:
         if suggest:
             near = difflib.get_close_matches(name, self.labels, n=3) or difflib.get_close_matches(name, self.keys, n=3)
         hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+        if suggest and not near and self.kind == "relation":  # which are few, and known by heart
+            hint = f"; there are {', '.join(self.labels[:_SHOWN])}{', ...' if len(self) > _SHOWN else ''}"
         if name.isdecimal() and int(name) < len(self):
             hint = f"; id:{name} is the {self.kind} of that id, {self.labels[int(name)]}"
         raise InputError(f"no {self.kind} is named '{name}'{hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,12 +121,19 @@ def graph_with(
         labels: by key.
 
     Raises:
-        InputError: a key is taken or given twice, a modality is not the graph's, or a vector does not fit.
+        InputError: a key is taken, given twice or a label of another, a modality is not the graph's, or a vector does
+            not fit.
     """
     if not keys:
-        raise InputError("there are no new entities; give the key of one")
-    if taken := next((key for key in keys if key in graph.entities.ids or keys.count(key) > 1), None):
+        raise InputError(
+            "there are no new entities; name each by its key in labels or features, such as labels={'key': 'Name'}"
+        )
+    uses, called_so = Counter(keys), set(graph.entities.labels)
+    if taken := next((key for key in keys if key in graph.entities.ids or uses[key] > 1), None):
         raise InputError(f"'{taken}' is an entity already, or given twice; a new entity needs a key of its own")
+    if called := next((key for key in keys if key in called_so), None):
+        other = graph.entities.keys[graph.entities.labels.index(called)]
+        raise InputError(f"'{called}' is what {other} is called, and would mean the new one now; give it another key")
     names = Vocabulary(
         graph.entities.kind,
         (*graph.entities.keys, *keys),
@@ -141,12 +149,16 @@ def graph_with(
 
 
 def _longer(name: str, modality: Modality, keys: Sequence[str], vectors: Mapping[str, Any]) -> Modality:
-    if stranger := next((key for key in vectors if key not in keys), None):
+    if stranger := next(iter(vectors.keys() - set(keys)), None):
         raise InputError(f"{name} features of '{stranger}', which is no new entity; leave it out")
     rows = torch.zeros(len(keys), modality.dim, dtype=modality.features.dtype)
     for row, key in enumerate(keys):
         if key in vectors:
-            vector = torch.as_tensor(vectors[key], dtype=torch.float32)
+            try:
+                vector = torch.as_tensor(vectors[key], dtype=torch.float32)
+            except (TypeError, ValueError) as error:
+                reason = str(error).partition("\n")[0]
+                raise InputError(f"{name} features of '{key}': {reason}; expected {modality.dim} numbers") from None
             if vector.shape != (modality.dim,) or not vector.isfinite().all():
                 raise InputError(
                     f"{name} features of '{key}' have shape {tuple(vector.shape)}; expected "

@@ -167,6 +167,15 @@ def require_utf8(path: Path, start: bytes) -> None:
         raise InputError(f"{path}: the file is in {encoding}; save it in UTF-8")
 
 
+def is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8, which half a character cannot; JSON may name one alone."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def archive_of(content: bytes) -> str | None:
     """What packed the content of a file that is no text, and what to do about it; None if nothing tells."""
     return next((words for start, words in _ARCHIVES.items() if content.startswith(start)), None)

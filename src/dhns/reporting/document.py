@@ -9,11 +9,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dhns import __version__
+from dhns.config.composition import told
 from dhns.errors import InputError
 from dhns.files import write_text
 from dhns.reporting.model_parts import Model, why_no_model
 from dhns.reporting.one_run import one_run
 from dhns.reporting.several import several_runs
+from dhns.results.places import require_out
 from dhns.results.store import find_results
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -58,7 +60,8 @@ def write_report(
     folder = path.parent
     model: Model | InputError
     try:
-        model = load(folder)
+        with told():  # what the loading of a graph raises stems from others
+            model = load(folder)
     except InputError as error:
         model = why_no_model(folder, result, error)
     write_text(out, _rendered("one.html.jinja", one_run(folder, result, split, model, data, images, texts)))
@@ -69,12 +72,13 @@ def require_page(out: Path) -> None:
     """Refuse a place that is none for a page, before anything is computed.
 
     Raises:
-        InputError: its name ends in none of `SUFFIXES`, or it is a folder.
+        InputError: its name ends in none of `SUFFIXES`, or it is a folder; see also `require_out`.
     """
     if out.suffix.lower() not in SUFFIXES:
         raise InputError(f"out={out}: the name of a report ends in .html")
     if out.is_dir():
         raise InputError(f"out={out} is a folder; give a file")
+    require_out(out)
 
 
 def only_run(run: Path) -> list[Path]:

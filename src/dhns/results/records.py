@@ -11,6 +11,7 @@ from typing import Any
 
 from dhns.errors import InputError
 from dhns.files import write_text
+from dhns.results.places import require_out
 
 KINDS = (".json", ".csv", ".tsv")
 
@@ -19,7 +20,7 @@ def require_kind(path: Path, kinds: Sequence[str] = KINDS) -> None:
     """Refuse a place that says no format or cannot be written, before anything is computed.
 
     Raises:
-        InputError: it ends in none of ``kinds``, or is a folder.
+        InputError: it ends in none of ``kinds``, or is a folder; see also `require_out`.
     """
     if path.suffix.lower() not in kinds:
         raise InputError(
@@ -27,6 +28,7 @@ def require_kind(path: Path, kinds: Sequence[str] = KINDS) -> None:
         )
     if path.is_dir():
         raise InputError(f"out={path} is a folder; give a file")
+    require_out(path)
 
 
 def write_records(

@@ -51,7 +51,7 @@ def address_of(repository: str) -> str:
 
 
 def push(folder: Path, repository: str, private: bool = True) -> str:
-    """Upload a pack; the repository is made if it is not there.
+    """Upload a pack, in place of an earlier one; the repository is made if it is not there.
 
     Returns:
         The address that `fetched` takes.
@@ -65,7 +65,11 @@ def push(folder: Path, repository: str, private: bool = True) -> str:
         hub = library.HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
         hub.create_repo(repository, private=private, exist_ok=True)
         hub.upload_folder(
-            repo_id=repository, folder_path=folder, allow_patterns=list(ALLOWED), commit_message="A model of dhns"
+            repo_id=repository,
+            folder_path=folder,
+            allow_patterns=list(ALLOWED),
+            delete_patterns=list(ALLOWED),  # features of an earlier upload, that this one leaves out on purpose
+            commit_message="A model of dhns",
         )
     return address
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,10 @@ from safetensors.torch import save
 
 from dhns.config.starting_points import BLEND, WEIGHTS
 from dhns.errors import InputError
-from dhns.files import link, write_bytes, write_json, write_text
+from dhns.files import link, replacing_folder, require_place, write_bytes, write_json, write_text
+from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.results.ranks import FILE_NAME as RANKS_FILE
+from dhns.results.ranks import read_ranks
 from dhns.results.store import FILE_NAME as RESULT_FILE
 from dhns.results.store import read_result
 from dhns.sharing.card import BEGINNING, card
@@ -52,29 +53,29 @@ def pack(
         The files.
 
     Raises:
-        InputError: the run has no result, checkpoint or graph; the folder is something else.
+        InputError: the run lacks a result, checkpoint, graph or features, or one is damaged; the folder is something
+            else.
     """
     if not (run / RESULT_FILE).is_file():
         raise InputError(f"{run} holds no {RESULT_FILE}; give the folder of a finished run (outputs/.../seed-0)")
     result = without_places(read_result(run / RESULT_FILE))
     _require_free(run, folder)
-    for former in (FEATURES, MEMBERS, "checkpoints"):
-        shutil.rmtree(folder / former, ignore_errors=True)
-    for name in ALLOWED:
-        for path in folder.glob(name):
-            path.unlink()
-    if (run / BLEND).is_file():
-        graph = _pack_members(run, folder, with_features)
-    else:
-        _pack_weights(run, folder / "checkpoints" / WEIGHTS)
-        graph = _pack_graph(run, folder, with_features)
-        result["checkpoint"] = f"checkpoints/{WEIGHTS}"
-    write_json(folder / RESULT_FILE, result)
-    if (calibration := load_calibration(run)) is not None:
-        save_calibration(replace(calibration, model=fingerprint_of(folder)), folder)
-    if (run / RANKS_FILE).is_file():
-        link(run / RANKS_FILE, folder / RANKS_FILE)
-    write_text(folder / CARD_FILE, card(result, load_saved_graph(graph), licence, with_features, address))
+    ranks = run / RANKS_FILE
+    if ranks.is_file():
+        read_ranks(ranks)
+    with replacing_folder(folder, keep=_is_foreign) as new:
+        if (run / BLEND).is_file():
+            graph = _pack_members(run, new, with_features)
+        else:
+            _pack_weights(run, new / "checkpoints" / WEIGHTS)
+            graph = _pack_graph(run, new, with_features)
+            result["checkpoint"] = f"checkpoints/{WEIGHTS}"
+        write_json(new / RESULT_FILE, result)
+        if (calibration := load_calibration(run)) is not None:
+            save_calibration(replace(calibration, model=fingerprint_of(new)), new)
+        if ranks.is_file():
+            link(ranks, new / RANKS_FILE)
+        write_text(new / CARD_FILE, card(result, graph, licence, with_features, address))
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
@@ -94,8 +95,14 @@ def _require_free(run: Path, folder: Path) -> None:
         raise InputError(f"out is {folder}, the run itself or a folder in it; give another")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"out is {folder}, which is a file; give a folder")
+    require_place(folder)
     if folder.is_dir() and any(folder.iterdir()) and not _is_pack(folder):
         raise InputError(f"out is {folder}, which holds other files; give a new folder")
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether no pack has a file or a folder of that name: the ``.git`` of a clone, for one."""
+    return path.name not in (FEATURES, MEMBERS, "checkpoints") and not any(map(path.match, ALLOWED))
 
 
 def _is_pack(folder: Path) -> bool:
@@ -112,24 +119,28 @@ def _pack_weights(run: Path, target: Path) -> None:
     write_bytes(target, save(tensors, {METADATA: json.dumps(kept)}))
 
 
-def _pack_graph(run: Path, folder: Path, with_features: bool) -> Path:
+def _pack_graph(run: Path, folder: Path, with_features: bool) -> KnowledgeGraph:
     if not (run / GRAPH_FILE).is_file():
         raise InputError(
-            f"{run} holds no {GRAPH_FILE} (it was trained with keep_data=false); train with keep_data=true"
+            f"{run} holds no {GRAPH_FILE} (it is gone, or was never kept: keep_data=false); train with keep_data=true"
         )
+    graph = load_saved_graph(run)
+    if with_features and graph.absent:
+        file = run / FEATURES / f"{next(iter(graph.absent))}.safetensors"
+        raise InputError(f"{file}: no such file; put it back, or share the model without features: with_features=false")
     link(run / GRAPH_FILE, folder / GRAPH_FILE)
-    for file in sorted((run / FEATURES).glob("*.safetensors")) if with_features else ():
-        link(file, folder / FEATURES / file.name)
-    return folder
+    for name in graph.modalities if with_features else ():
+        link(run / FEATURES / f"{name}.safetensors", folder / FEATURES / f"{name}.safetensors")
+    return graph
 
 
-def _pack_members(run: Path, folder: Path, with_features: bool) -> Path:
+def _pack_members(run: Path, folder: Path, with_features: bool) -> KnowledgeGraph:
     content = json.loads((run / BLEND).read_text(encoding="utf-8"))
-    names = []
+    names, graphs = [], []
     for number, name in enumerate(content["members"]):
-        home, place = (run / name).parent, folder / MEMBERS / str(number)
+        place = folder / MEMBERS / str(number)
         _pack_weights(run / name, place / WEIGHTS)
-        _pack_graph(home, place, with_features)
+        graphs.append(_pack_graph((run / name).parent, place, with_features))
         names.append(f"{MEMBERS}/{number}/{WEIGHTS}")
     write_json(folder / BLEND, {**content, "members": names})
-    return folder / MEMBERS / "0"
+    return graphs[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TextIO, TypeVar
 import torch
 
 from dhns.errors import InputError
+from dhns.files import replacing, require_apart
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.readers.row_stream import Fault, Row, RowStream, as_name
 from dhns.graph.triple_sets import Places
@@ -199,12 +201,18 @@ def _work(
     if chunk < 1:
         raise InputError(f"chunk is {chunk}; at least 1 line has to be held at once")
     require_stream_kind(out)
+    bad = out.with_suffix(".bad.tsv")
+    require_apart(out, path)
+    if bad.resolve() == path.resolve():
+        raise InputError(f"{path} is where the bad lines of out={out} are listed; give another out")
     stream, report = RowStream(path), FileReport()
     with ExitStack() as files:
         advance = files.enter_context(progress(doing, stream.count()))
         write = files.enter_context(record_stream(out, columns))
-        skipped = _Skipped(out.with_suffix(".bad.tsv"), files)
+        skipped = _Skipped(bad, files)
         yield _Work(_resolved(graph, stream, report, skipped, bad_lines, advance, whole), report, write)
+    if not report.skipped:
+        bad.unlink(missing_ok=True)  # of an earlier call
     report.notes += stream.notes
 
 
@@ -213,14 +221,14 @@ class _Skipped:
 
     def __init__(self, path: Path, files: ExitStack) -> None:
         self.path, self._files = path, files
-        path.unlink(missing_ok=True)  # of an earlier call
         self._file: TextIO | None = None
 
     def add(self, number: int, words: str) -> None:
         """List a line."""
         if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._files.enter_context(self.path.open("w", encoding="utf-8", newline=""))
+            binary = self._files.enter_context(replacing(self.path))
+            self._file = io.TextIOWrapper(binary, encoding="utf-8", errors="backslashreplace", newline="")
+            self._files.callback(self._file.detach)  # which flushes
             self._file.write("line\tfault\n")
         csv.writer(self._file, delimiter="\t", lineterminator="\n").writerow([number, words])
 

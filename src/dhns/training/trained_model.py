@@ -198,8 +198,10 @@ class TrainedModel:
         """The ``n`` most plausible triples that the graph does not hold; see `dhns.training.discovery.discover`.
 
         Raises:
-            InputError: a relation is unknown.
+            InputError: a relation is unknown, or none is given.
         """
+        if relations is not None and (isinstance(relations, str) or not len(relations)):
+            raise InputError(f"relations is {relations!r}; expected a list of some, or None for all")
         chosen = None if relations is None else [_find(self.graph.relations, name) for name in relations]
         triples, scores = discover(self.ranker, chosen, n, each_relation, candidates)
         return [Discovery(**row) for row in discovery_rows(self.graph, triples, scores, self.calibration)]
@@ -224,6 +226,8 @@ class TrainedModel:
         steps: int = 100,
     ) -> TrainedModel:
         """The model, told of entities that came after training; see `dhns.training.new_entities`.
+
+        A calibration stays what it is: it was fitted without them.
 
         Args:
             triples: of new entities, with each other or with known ones.
@@ -255,8 +259,8 @@ class TrainedModel:
     def _told(self, graph: KnowledgeGraph, triples: Tensor | None, steps: int) -> TrainedModel:
         if isinstance(self.ranker, Blend):
             members = [with_entities(member, graph, triples, steps) for member in self.ranker.members]  # type: ignore[arg-type]
-            return TrainedModel(Blend(members, self.ranker.weights))
-        return TrainedModel(with_entities(self.ranker, graph, triples, steps))
+            return TrainedModel(Blend(members, self.ranker.weights), self.calibration)
+        return TrainedModel(with_entities(self.ranker, graph, triples, steps), self.calibration)
 
     @torch.no_grad()
     def embeddings(self) -> Embeddings:

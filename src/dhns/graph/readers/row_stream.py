@@ -7,8 +7,9 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from dhns.errors import InputError
 from dhns.extras import optional
 from dhns.graph.readers.columns import LEFT_OUT, STANDARD
 from dhns.graph.readers.header import columns_of
-from dhns.graph.text_files import archive_of, require_utf8
+from dhns.graph.text_files import archive_of, is_text, require_utf8
 
 Part: TypeAlias = str | int | None
 """A name, an id, or None where the cell is empty or ``?``."""
@@ -91,10 +92,12 @@ class RowStream:
         """
         if self._ending == PARQUET:
             return int(self._parquet().metadata.num_rows)
-        number, last = 0, b"\n"
-        for block in self._blocks():
-            number, last = number + block.count(b"\n"), block[-1:]
-        return number + (last != b"\n")
+        with self._told(), self._open() as file:
+            end = _line_end(file)
+            number, last = 0, end
+            while block := file.read(_BLOCK):
+                number, last = number + block.count(end), block[-1:]
+        return number + (last != end)
 
     def __iter__(self) -> Iterator[Row | Fault]:
         """Rows, and faults where a line has no three parts that could be names.
@@ -108,13 +111,8 @@ class RowStream:
 
     # --- text ----------------------------------------------------------------------------------------------------
 
-    def _open(self) -> BinaryIO:
-        return cast(BinaryIO, gzip.open(self.path) if self._packed else self.path.open("rb"))
-
-    def _blocks(self) -> Iterator[bytes]:
-        with self._told(), self._open() as file:
-            while block := file.read(_BLOCK):
-                yield block
+    def _open(self) -> BufferedReader:
+        return cast(BufferedReader, gzip.open(self.path) if self._packed else self.path.open("rb"))
 
     def _told(self) -> _ReadErrors:
         return _ReadErrors(self.path)
@@ -122,7 +120,7 @@ class RowStream:
     def _lines(self) -> Iterator[tuple[int, str | Fault]]:
         """Number and text of each line that is not blank, or what is wrong with its bytes."""
         with self._told(), self._open() as file:
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(_split(file), start=1):
                 if number == 1:
                     require_utf8(self.path, line)
                     line = line.removeprefix(b"\xef\xbb\xbf")
@@ -145,7 +143,7 @@ class RowStream:
                 yield fields
                 continue
             if places is None:
-                if columns := _named(fields):
+                if columns := _named(f"{self.path}, line {number}", fields):
                     places, width = [columns.get(name) for name in STANDARD], len(fields)
                     if not set(STANDARD) & set(fields):
                         self.notes.append(f"{self.path.name}: '{' '.join(fields)}' was taken for a header")
@@ -162,24 +160,26 @@ class RowStream:
 
     def _parquet(self) -> Any:
         needing = f"{self.path}: Parquet"
-        pyarrow, parquet = (optional(module, needing, "exchange") for module in ("pyarrow", "pyarrow.parquet"))
-        try:
+        parquet = optional("pyarrow.parquet", needing, "exchange")
+        with self._told():
             return parquet.ParquetFile(self.path)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise InputError(f"{self.path}: cannot be read as Parquet: {error}") from None
 
     def _parquet_rows(self) -> Iterator[Row | Fault]:
         file = self._parquet()
         names: list[str] = file.schema_arrow.names
-        columns = _named(names)
+        columns = _named(str(self.path), names)
         if not columns:
             raise InputError(
                 f"{self.path}: its columns are {', '.join(names) or 'none'}; expected head, relation and tail, of "
                 "which a query lacks one"
             )
         number = 0
-        for batch in file.iter_batches(_ROWS, columns=[names[place] for place in columns.values()]):
-            values = batch.to_pydict()
+        batches = file.iter_batches(_ROWS, columns=[names[place] for place in columns.values()])
+        while True:
+            with self._told():
+                if (batch := next(batches, None)) is None:
+                    return
+                values = batch.to_pydict()
             cells = [values.get(names[columns[name]]) if name in columns else None for name in STANDARD]
             for index in range(batch.num_rows):
                 number += 1
@@ -198,12 +198,44 @@ class _ReadErrors:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, gzip.BadGzipFile | EOFError | zlib.error):
             raise InputError(f"{self.path}: its name says gzip, but it cannot be unpacked ({error})") from None
+        if isinstance(error, UnicodeDecodeError):
+            raise InputError(f"{self.path}: a text is not UTF-8 ({error.reason}); write it again") from None
+        if type(error).__module__.partition(".")[0] == "pyarrow" or (isinstance(error, OSError) and not error.errno):
+            reason = str(error).strip().partition("\n")[0]
+            raise InputError(f"{self.path}: cannot be read as Parquet: {reason}; write it again") from None
         if isinstance(error, OSError):
             raise InputError(f"{self.path}: cannot be read: {error.strerror}") from None
 
 
-def _named(fields: Sequence[str]) -> Mapping[str, int] | None:
-    """The places of head, relation and tail, if these are names of columns."""
+def _line_end(file: BufferedReader) -> bytes:
+    """What ends the lines: a line feed, or the carriage return alone that Excel on macOS writes."""
+    start = file.peek(_BLOCK)
+    return b"\r" if b"\r" in start and b"\n" not in start else b"\n"
+
+
+def _split(file: BufferedReader) -> Iterator[bytes]:
+    """The lines of a file."""
+    if _line_end(file) == b"\n":
+        yield from file
+        return
+    rest = b""
+    while block := file.read(_BLOCK):
+        *whole, rest = (rest + block).split(b"\r")
+        yield from whole
+    if rest:
+        yield rest
+
+
+def _named(where: str, fields: Sequence[str]) -> Mapping[str, int] | None:
+    """The places of head, relation and tail, if these are names of columns.
+
+    Raises:
+        InputError: they are, and one of them twice.
+    """
+    if len(set(STANDARD).intersection(fields)) >= 2 and (
+        twice := next((name for name in STANDARD if list(fields).count(name) > 1), None)
+    ):
+        raise InputError(f"{where}: {list(fields).count(twice)} columns are called {twice}; leave one of them")
     exact = {name: fields.index(name) for name in STANDARD if list(fields).count(name) == 1}
     if len(exact) >= 2:
         return exact
@@ -244,5 +276,7 @@ def _row(number: int, values: Sequence[Any]) -> Row | Fault:
             value = None if value != value else int(value)
         if isinstance(value, bool) or not isinstance(value, str | int | None):
             return Fault(number, f"{name} is {value!r}; expected a name, or a whole number as an id")
+        if isinstance(value, str) and not is_text(value):
+            return Fault(number, f"{name} is {value!a}, which is no text: a surrogate stands alone in it")
         parts.append(None if isinstance(value, str) and value.strip() in ("", "?") else value)
     return Row(number, *parts)
