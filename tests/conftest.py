@@ -1,11 +1,13 @@
 """What tests of several packages share."""
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from dhns.compat import composing_quickly
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.testing import small_graph
 
@@ -16,6 +18,18 @@ if "CI" in os.environ:
     settings.load_profile("ci")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish():
+    """What the imports made stays; the collector of garbage need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _as_commands_compose():
+    with composing_quickly():
+        yield
 
 
 @pytest.fixture(scope="session")
