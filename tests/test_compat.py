@@ -19,7 +19,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import MissingConfigException
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, _utils, base
 
 from dhns import compat
 from dhns.config.resolvers import register_resolvers
@@ -57,12 +57,16 @@ AS_HYDRA_HAS_THEM = (
     (FileConfigSource, "load_config", FileConfigSource.load_config),
     (ImportlibResourcesConfigSource, "load_config", ImportlibResourcesConfigSource.load_config),
     (defaults_list, "_create_interpolation_map", defaults_list._create_interpolation_map),
+    (base, "parse", base.parse),
+    (_utils, "parse", _utils.parse),
 )
 
 
 def fully_composed(root, *overrides):
     config = compose(root, [*overrides], return_hydra_config=True)
-    return OmegaConf.to_container(config, resolve=False), list(config), OmegaConf.is_struct(config)
+    written = OmegaConf.to_container(config, resolve=False)
+    del config.hydra  # refers to what no command has set here
+    return written, OmegaConf.to_container(config, resolve=True), list(config), OmegaConf.is_struct(config)
 
 
 @pytest.mark.parametrize(
