@@ -10,6 +10,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra._internal import defaults_list
+from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
 from hydra._internal.hydra import Hydra
@@ -54,6 +55,7 @@ def test_a_program_that_is_a_hydra_app_stays_one():
 
 # read before a fixture of all tests has composing_quickly begin
 AS_HYDRA_HAS_THEM = (
+    (CachingConfigRepository, "__init__", CachingConfigRepository.__init__),
     (FileConfigSource, "load_config", FileConfigSource.load_config),
     (ImportlibResourcesConfigSource, "load_config", ImportlibResourcesConfigSource.load_config),
     (defaults_list, "_create_interpolation_map", defaults_list._create_interpolation_map),
@@ -77,6 +79,7 @@ def fully_composed(root, *overrides):
         ("train", ("ablation=no_hal", "features=[label,random]", "dataset=db15k", "~loss.temperature")),
         ("reproduce", ("table='5'",)),
         ("data", ("dataset=tsv",)),
+        ("train", ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3", "hydra.searchpath=[pkg://hydra.conf]")),
     ],
 )
 def test_quick_compositions_are_those_of_hydra(root, overrides, monkeypatch):
