@@ -1,21 +1,37 @@
 """What tests of several packages share."""
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from dhns.compat import composing_quickly
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.testing import small_graph
 
+# no test fails for the time that it took, which other work on the machine can multiply
+settings.register_profile("here", deadline=None)
 # CI tries the same examples every time: a new find belongs into a session that can mend it
-settings.register_profile("ci", derandomize=True)
-settings.register_profile("deep", max_examples=1000)  # for `make test-faults`
-if "CI" in os.environ:
-    settings.load_profile("ci")
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("deep", max_examples=1000, deadline=None)  # for `make test-faults`
+settings.load_profile("ci" if "CI" in os.environ else "here")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_imported_stays():
+    """Spares the collector of garbage the million objects of torch, which it went through at every other training."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _as_commands_compose():
+    with composing_quickly():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,15 +9,21 @@ from functools import partial
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra._internal import defaults_list
+from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
 from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import MissingConfigException
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, _utils, base
 
 from dhns import compat
+from dhns.config.resolvers import register_resolvers
 from dhns.kernels import int8
 from dhns.resources import conf_dir
 
@@ -45,6 +51,73 @@ def test_a_program_that_is_a_hydra_app_stays_one():
         with compat.own_hydra():
             assert not GlobalHydra.instance().is_initialized()
         assert compose("evaluate", ["checkpoint=x"]).checkpoint == "x"
+
+
+# read before a fixture of all tests has composing_quickly begin
+AS_HYDRA_HAS_THEM = (
+    (CachingConfigRepository, "__init__", CachingConfigRepository.__init__),
+    (FileConfigSource, "load_config", FileConfigSource.load_config),
+    (ImportlibResourcesConfigSource, "load_config", ImportlibResourcesConfigSource.load_config),
+    (defaults_list, "_create_interpolation_map", defaults_list._create_interpolation_map),
+    (base, "parse", base.parse),
+    (_utils, "parse", _utils.parse),
+)
+
+
+def fully_composed(root, *overrides):
+    config = compose(root, [*overrides], return_hydra_config=True)
+    written = OmegaConf.to_container(config, resolve=False)
+    del config.hydra  # refers to what no command has set here
+    return written, OmegaConf.to_container(config, resolve=True), list(config), OmegaConf.is_struct(config)
+
+
+@pytest.mark.parametrize(
+    ("root", "overrides"),
+    [
+        ("train", ()),
+        ("train", ("model=mmkrl", "dataset=mkg_y", "experiment=tuned", "+scorer.x={a: [1]}", "scorer.dim=3")),
+        ("train", ("ablation=no_hal", "features=[label,random]", "dataset=db15k", "~loss.temperature")),
+        ("reproduce", ("table='5'",)),
+        ("data", ("dataset=tsv",)),
+        ("train", ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3", "hydra.searchpath=[pkg://hydra.conf]")),
+    ],
+)
+def test_quick_compositions_are_those_of_hydra(root, overrides, monkeypatch):
+    register_resolvers()
+    with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        with compat.composing_quickly():
+            quick = [fully_composed(root, *overrides) for _ in range(2)]
+        for place, name, function in AS_HYDRA_HAS_THEM:
+            assert getattr(place, name) is not function
+            monkeypatch.setattr(place, name, function)
+        assert quick == [fully_composed(root, *overrides)] * 2
+
+
+def test_quick_compositions_see_a_file_that_changes_and_one_that_goes(tmp_path, monkeypatch):
+    for place, name, function in AS_HYDRA_HAS_THEM:
+        monkeypatch.setattr(place, name, function)
+    (tmp_path / "part").mkdir()
+    (tmp_path / "root.yaml").write_text("defaults: [part: one, _self_]\nname: ${part.x}\n")
+    file = tmp_path / "part" / "one.yaml"
+    file.write_text("x: 1\n")
+    with initialize_config_dir(config_dir=str(tmp_path), version_base="1.3"), compat.composing_quickly():
+        config = compose("root")
+        config.part.x = 7
+        assert compose("root").part == {"x": 1}, "what is done to a composition stays there"
+        file.write_text("x: 21\n")
+        assert compose("root").name == 21
+        file.unlink()
+        with pytest.raises(MissingConfigException):
+            compose("root")
+    assert all(getattr(place, name) is function for place, name, function in AS_HYDRA_HAS_THEM)
+
+
+def test_another_hydra_composes_as_slowly_as_it_does(monkeypatch):
+    for place, name, function in AS_HYDRA_HAS_THEM:
+        monkeypatch.setattr(place, name, function)
+    monkeypatch.delattr(defaults_list, "_create_interpolation_map")
+    with compat.composing_quickly():
+        assert ImportlibResourcesConfigSource.load_config is AS_HYDRA_HAS_THEM[-4][2]
 
 
 @pytest.mark.skipif(not int8.supported("cpu"), reason="this processor has no exact products of int8")

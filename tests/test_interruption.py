@@ -81,9 +81,12 @@ def unread(*command):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["train", "--help"], ["train", "--cfg", "job"], ["data", "stats"], ["reproduce", "print_jobs=true"]],
+    [
+        [], ["train", "--help"], ["train", "--cfg", "job"], ["data", "stats"],
+        ["reproduce", "datasets=[world_flags]", "print_jobs=true"],
+    ],
     ids=" ".join,
-)
+)  # fmt: skip
 def test_output_that_nobody_reads_ends_it_silently(arguments):
     ended = unread("-m", "dhns.cli", *arguments)
     assert ended.stderr == ""

@@ -6,15 +6,23 @@ Names are imported when they are first used, as some take seconds. Where a new v
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hydra._internal.config_repository import IConfigRepository
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.default_element import InputDefault
     from hydra.core.utils import JobReturn
+    from hydra.plugins.config_source import ConfigResult, ConfigSource
+    from omegaconf import DictConfig
     from pytorch_lightning.strategies.launchers.multiprocessing import _MultiProcessingLauncher as SpawningLauncher
     from torch import Tensor
     from torch._dynamo.exc import FailOnRecompileLimitHit as CompiledTooOften
@@ -87,6 +95,82 @@ def composing_once() -> Iterator[None]:
         yield
     finally:
         Hydra.get_mode = look_up  # type: ignore[method-assign]
+
+
+_parsed: dict[tuple[str, str, str], tuple[tuple[int, ...], ConfigResult]] = {}
+"""Of each file of settings that Hydra has read: its state then, and what was found."""
+
+
+@contextmanager
+def composing_quickly() -> Iterator[None]:
+    """Within it Hydra parses a file of settings once per process, and again once it has changed; a reference too.
+
+    Left alone, it parses all files at each composition, each ``${reference}`` whenever it is followed, makes a
+    configuration of each list of defaults, even where nothing in it refers to another choice, and copies all that has
+    been registered in its store, 250 times for a help. That is half of the time of a composition, of which a table of
+    the paper has up to 90, and most of the time of a help.
+    """
+    try:
+        from hydra._internal import defaults_list
+        from hydra._internal.config_repository import CachingConfigRepository
+        from hydra._internal.core_plugins.file_config_source import FileConfigSource
+        from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+        from omegaconf import OmegaConf
+
+        from_file, from_package = FileConfigSource.load_config, ImportlibResourcesConfigSource.load_config
+        choices_so_far, new_repository = defaults_list._create_interpolation_map, CachingConfigRepository.__init__
+        parsers: list[Any] = [importlib.import_module(f"omegaconf.{name}") for name in ("base", "_utils")]
+        parse = parsers[0].parse
+    except (ImportError, AttributeError):  # another version of either: as slow as it is, and no less right
+        yield
+        return
+
+    def once(source: ConfigSource, name: str, state: tuple[int, ...], load: Callable[[], ConfigResult]) -> ConfigResult:
+        file = (source.provider, source.path, name)
+        if file not in _parsed or _parsed[file][0] != state:
+            _parsed[file] = (state, load())
+        found = _parsed[file][1]
+        # a composition takes nodes over, and changes them
+        return replace(found, config=copy.deepcopy(found.config), header=dict(found.header))
+
+    def load_file(self: FileConfigSource, config_path: str) -> ConfigResult:
+        load = partial(from_file, self, config_path)
+        try:
+            found = Path(self.path, self._normalize_file_name(config_path)).stat()
+        except OSError:
+            return load()
+        return once(self, config_path, (found.st_ino, found.st_size, found.st_mtime_ns), load)
+
+    def load_from_package(self: ImportlibResourcesConfigSource, config_path: str) -> ConfigResult:
+        return once(self, config_path, (), partial(from_package, self, config_path))
+
+    def choices_where_needed(overrides: Any, defaults_list: list[InputDefault], self_added: bool) -> DictConfig:
+        if any(each.is_interpolation() for each in defaults_list if not each.is_self()):
+            return choices_so_far(overrides, defaults_list, self_added)
+        return OmegaConf.create({})
+
+    def start_repository(self: CachingConfigRepository, delegate: IConfigRepository) -> None:
+        # a composition gives the copy other sources, and leaves those that there are as they are
+        self.delegate, self.cache = copy.copy(delegate), {}
+
+    if from_file.__module__ == __name__:  # within another
+        yield
+        return
+    FileConfigSource.load_config = load_file  # type: ignore[method-assign]
+    ImportlibResourcesConfigSource.load_config = load_from_package  # type: ignore[method-assign]
+    CachingConfigRepository.__init__ = start_repository  # type: ignore[method-assign]
+    defaults_list._create_interpolation_map = choices_where_needed
+    for module in parsers:
+        module.parse = lru_cache(maxsize=4096)(parse)  # trees that nobody changes
+    try:
+        yield
+    finally:
+        FileConfigSource.load_config = from_file  # type: ignore[method-assign]
+        ImportlibResourcesConfigSource.load_config = from_package  # type: ignore[method-assign]
+        CachingConfigRepository.__init__ = new_repository  # type: ignore[method-assign]
+        defaults_list._create_interpolation_map = choices_so_far
+        for module in parsers:
+            module.parse = parse
 
 
 @contextmanager

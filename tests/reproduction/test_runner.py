@@ -175,13 +175,21 @@ def test_an_iteration_that_ends_early_stops_its_processes(tmp_path):
     assert not runs[1].failure_file.exists(), "it did not fail, it was stopped"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
-def test_a_killed_driver_continues_and_gives_the_same_table(tmp_path, number):
-    def driver(outputs):
-        command = [sys.executable, "-m", "reproduction.driver", str(outputs)]
-        return subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def driver(outputs):
+    command = [sys.executable, "-m", "reproduction.driver", str(outputs)]
+    return subprocess.Popen(command, cwd=TESTS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    assert driver(tmp_path / "straight").wait(PATIENCE_S) == 0
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """The table of a driver that nobody kills."""
+    outputs = tmp_path_factory.mktemp("straight")
+    assert driver(outputs).wait(PATIENCE_S) == 0
+    return outputs / "table2"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_killed_driver_continues_and_gives_the_same_table(tmp_path, straight, number):
     outputs = tmp_path / "killed"
     runs = dict(zip(NAMES, (cell.runs[0] for cell in cells(outputs)), strict=True))
     for name in NAMES[2:]:
@@ -203,4 +211,4 @@ def test_a_killed_driver_continues_and_gives_the_same_table(tmp_path, number):
     expected = [1, 1, 1, 1, 1] if orphans else [1, 1, 2, 2, 1]
     assert [len(starts(runs[name])) for name in NAMES] == expected
     for file in ("table.md", "table.tex", "table.csv"):
-        assert (outputs / "table2" / file).read_text() == (tmp_path / "straight" / "table2" / file).read_text()
+        assert (outputs / "table2" / file).read_text() == (straight / file).read_text()

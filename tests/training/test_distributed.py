@@ -22,11 +22,23 @@ PROCESSES = 2
 SGD = "optimization.optimizer={_target_: torch.optim.SGD, _partial_: true, lr: 0.5}"
 
 
+class Forked(DataParallel):
+    """As it is, in processes that need not import torch anew; a whole run below has them spawned."""
+
+    def __init__(self):
+        super().__init__()
+        self._start_method = "fork"
+
+    def setup_environment(self):
+        torch.set_num_threads(1)  # those of the process that was forked are gone
+        super().setup_environment()
+
+
 @pytest.fixture
 def fit_together(fit):
     """Trains with two processes."""
     return lambda module, *arguments, **options: fit(
-        module, *arguments, strategy=DataParallel(), devices=PROCESSES, **options
+        module, *arguments, strategy=Forked(), devices=PROCESSES, **options
     )
 
 

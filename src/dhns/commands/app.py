@@ -14,7 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from dhns.compat import composing_once
+from dhns.compat import composing_once, composing_quickly
 from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError, ToldElsewhere
 from dhns.interruption import Stopped, end_silently
@@ -62,7 +62,7 @@ def app(name: str, first: Task | None = None) -> Callable[[Task], Callable[[], N
             # a log that cannot be written is no reason to end, or to print tracebacks
             logging.raiseExceptions = False
             try:
-                with composing_once():
+                with composing_once(), composing_quickly():
                     hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=name)(guarded)()
             except BrokenPipeError:
                 raise

@@ -129,10 +129,20 @@ def _of_targets(key: str) -> Iterator[Any]:
         return
     group, *path, name = key.split(".")
     for file in conf_files(group):
-        tree = OmegaConf.load(file)
-        target = OmegaConf.select(tree, ".".join([*path, "_target_"]), throw_on_resolution_failure=False)
+        target = _target(file, file.stat().st_mtime_ns, ".".join([*path, "_target_"]))
         if isinstance(target, str) and (signature := _signature(target)):
             yield signature.hints.get(name)
+
+
+@functools.cache
+def _target(file: Path, changed: int, key: str) -> Any:
+    """What a file of the given time of change holds under a key."""
+    return OmegaConf.select(_content(file, changed), key, throw_on_resolution_failure=False)
+
+
+@functools.cache
+def _content(file: Path, changed: int) -> Any:
+    return OmegaConf.load(file)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from dhns.compat import own_hydra
+from dhns.compat import composing_quickly, own_hydra
 from dhns.config.renamed import key_of_today
 from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
@@ -39,7 +39,11 @@ def composed(command: str, choices: Mapping[str, str], settings: Mapping[str, An
             raise InputError(f"{group}=None chooses no file of conf/{group}; leave it out for the default, or name one")
     register_resolvers()
     try:
-        with own_hydra(), initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+        with (
+            own_hydra(),
+            composing_quickly(),
+            initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"),
+        ):
             chosen = [f"{group}={choice}" for group, choice in choices.items()]
             config = compose(command, [*chosen, *own_files()])
     except (HydraException, OmegaConfBaseException) as error:
