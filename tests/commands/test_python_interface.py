@@ -79,6 +79,8 @@ def test_queries_and_triples_that_are_none(trained):
         model.score([("nobody", "next", "Entity 1")])
     with pytest.raises(dhns.InputError, match="is no triple"):
         model.evaluate(triples=[("Entity 1", "next")])
+    with pytest.raises(dhns.InputError, match="7 is no run; expected its folder"):
+        dhns.load(7)
     with pytest.raises(dhns.InputError, match="no checkpoint at nowhere"):
         dhns.load("nowhere")
 
