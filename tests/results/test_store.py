@@ -208,6 +208,7 @@ def test_hash_ignores_what_changes_no_number(override):
         "optimization.clip_norm=0.123",
         "generator=paper",
         "generator.weight=0.123",
+        "generator.every=2",
         "generator.levels=[{time: 0.3}]",
         "generator.model.schedule.steps=21",
         "ablation=no_hal",
@@ -274,7 +275,7 @@ def test_hash_of_a_configuration_from_before_missing_modalities():
 def test_hash_of_a_configuration_from_before_acceleration():
     config = composed()
     older = OmegaConf.to_container(config, resolve=False)
-    del older["acceleration"], older["generator"]["model"]["int8"]
+    del older["acceleration"], older["generator"]["model"]["int8"], older["generator"]["every"]
     assert config_hash(OmegaConf.create(older)) == config_hash(config)
 
 
