@@ -31,11 +31,6 @@ def fusing(enabled: bool) -> Iterator[None]:
         _fusing = before
 
 
-def is_fusing() -> bool:
-    """Whether `fusible` functions are compiled where this is called."""
-    return _fusing
-
-
 def forget_compiled() -> None:
     """Let go of what was compiled: torch keeps code for a few kinds of inputs, and another job has others."""
     if "torch._dynamo" in sys.modules:

@@ -107,14 +107,13 @@ class ReverseChain:
         """The shape of each of them, for conditions ``(V, 2, B, D)``."""
         return condition[:, :1].shape if self._branches else condition.shape
 
-    @fusible
     def __call__(self, condition: Tensor, noise: Iterable[Tensor]) -> list[Tensor]:
         """The states ``(V, 2, B, D)`` at the taps, in the order in which the chain comes to them.
 
         Args:
             condition: ``(V, 2, B, D)``, standardised.
-            noise: `draws` tensors of standard normal numbers, taken one by one: those of a plain chain can be drawn
-                where they are needed.
+            noise: `draws` tensors of standard normal numbers, taken one by one, so that they can be drawn where they
+                are needed.
         """
         fresh = iter(noise)
         sides = (condition[:, :1], condition[:, 1:]) if self._branches else (condition,)
@@ -136,6 +135,7 @@ class ReverseChain:
                 states.append(state)
         return states
 
+    @fusible
     def _step(self, state: Tensor, visit: Visit, share: Share, fresh: Tensor) -> Tensor:
         schedule, (moments, target, _) = self._schedule, visit
         output, step = self._denoiser(state, moments, share), moments.step

@@ -18,7 +18,7 @@ from dhns.generators.diffheg.schedule import NoiseSchedule
 from dhns.generators.diffheg.standardizer import RunningStandardizer
 from dhns.generators.generator import NegativeGenerator
 from dhns.generators.levels import HardnessLevel
-from dhns.kernels.fusion import fusible, is_fusing
+from dhns.kernels.fusion import fusible
 from dhns.models.batch import EmbeddedPositives
 from dhns.ranges import Count
 from dhns.scorers.scorer import Scorer
@@ -154,8 +154,7 @@ class DiffHEG(NegativeGenerator):
             for part, found in zip(torch.split(condition, rows, dim=2), torch.split(taps, rows, dim=3), strict=True):
                 shape = chain.noise_like(part)
                 noise = (torch.randn(shape, generator=rng, device=part.device) for _ in range(chain.draws))
-                # compiled, the chain is one graph, which draws nothing; otherwise no two of them are in memory
-                states = chain(part, list(noise) if is_fusing() else noise)
+                states = chain(part, noise)
                 for level, step in enumerate(self._taps):
                     found[:, level] = states[places[step]]
         return self.latents.restore(tapped)
