@@ -54,7 +54,7 @@ class Work:
 
     Attributes:
         title: for the table.
-        unit: of the figures. ``s`` shows seconds per amount of work, and ``CPU s`` seconds of the processor, summed over
+        unit: of the figures. ``s`` shows seconds per amount of work, and ``CPU s`` seconds of the processor, of all
             threads, which other work on the machine disturbs less; any other unit amounts of work per second.
         sides: the ways of doing it.
         data: which graph it is done on.

@@ -34,7 +34,7 @@ class Turns:
         self._started, self._processor = time.perf_counter(), time.process_time()
 
     def end(self, amount: float) -> None:
-        """Answer: seconds since `begin`, of clock and processor, the work done in them, and the process's peak memory."""
+        """Answer: seconds since `begin`, of clock and processor, the work done in them, and the peak memory."""
         seconds, processor = time.perf_counter() - self._started, time.process_time() - self._processor
         answer = {"seconds": seconds, "processor_seconds": processor, "amount": amount, "peak_mib": _peak_mib()}
         print(json.dumps(answer), file=self._answers, flush=True)
