@@ -290,6 +290,15 @@ def test_hash_of_a_configuration_from_before_generators_were_a_group(override):
     assert present_settings(older) == OmegaConf.to_container(config, resolve=False)
 
 
+@pytest.mark.parametrize("former", ["dhns.diffheg.generator.DiffHEG", "dhns.generators.diffheg.generator.DiffHEG"])
+def test_settings_that_name_the_generator_as_it_was_called_are_those_of_today(former):
+    config = composed("negatives=grounded")
+    older = OmegaConf.to_container(config, resolve=False)
+    older["generator"]["model"]["_target_"] = older["negatives"]["generator"]["_target_"] = former
+    assert config_hash(OmegaConf.create(older)) == config_hash(config)
+    assert present_settings(older) == OmegaConf.to_container(config, resolve=False)
+
+
 @pytest.mark.parametrize("generator", ["none", "gaussian"])
 def test_hash_needs_no_denoiser(generator):
     assert len(config_hash(composed(f"generator={generator}"))) == 8
