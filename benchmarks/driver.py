@@ -54,7 +54,8 @@ class Work:
 
     Attributes:
         title: for the table.
-        unit: of the figures. ``s`` shows seconds per amount of work, any other unit amounts of work per second.
+        unit: of the figures. ``s`` shows seconds per amount of work, and ``CPU s`` seconds of the processor, of all
+            threads, which other work on the machine disturbs less; any other unit amounts of work per second.
         sides: the ways of doing it.
         data: which graph it is done on.
         baseline: label of the side or quoted figure that the others are compared with; none where they do different
@@ -70,6 +71,11 @@ class Work:
     baseline: str | None = None
     repeats: int = 3
     quoted: Sequence[Quoted] = ()
+
+    @property
+    def in_seconds(self) -> bool:
+        """Whether less is faster."""
+        return self.unit in ("s", "CPU s")
 
 
 @dataclass
@@ -180,8 +186,12 @@ def measure(work: Work, python: str, peers_python: str, repeats: int) -> list[Me
                 except SideFailedError as error:
                     found.failure = str(error)
                     continue
-                seconds, amount = answer["seconds"], answer["amount"]
                 if number:
-                    found.values.append(seconds / amount if work.unit == "s" else amount / seconds)
+                    found.values.append(_figure(answer, work))
                 found.peak_mib = answer["peak_mib"]
     return measured
+
+
+def _figure(answer: dict[str, float], work: Work) -> float:
+    seconds = answer["processor_seconds" if work.unit == "CPU s" else "seconds"]
+    return seconds / answer["amount"] if work.in_seconds else answer["amount"] / seconds

@@ -69,7 +69,7 @@ def times_as_fast(work: Work, measured: Sequence[Measured]) -> dict[str, float]:
     if work.baseline not in figures:
         return {}
     base = figures[work.baseline]
-    return {label: base / figure if work.unit == "s" else figure / base for label, figure in figures.items()}
+    return {label: base / figure if work.in_seconds else figure / base for label, figure in figures.items()}
 
 
 def _side(found: Measured) -> dict[str, Any]:

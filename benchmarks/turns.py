@@ -25,20 +25,19 @@ class Turns:
         self._answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         self.job = json.loads(sys.stdin.readline())
-        self._started = 0.0
+        self._started = self._processor = 0.0
 
     def begin(self) -> None:
         """Wait for the driver; ends the process when no more turns come."""
         if not sys.stdin.readline():
             sys.exit()
-        self._started = time.perf_counter()
+        self._started, self._processor = time.perf_counter(), time.process_time()
 
     def end(self, amount: float) -> None:
-        """Answer: seconds since `begin`, the amount of work done in them, and the peak memory of the process."""
-        seconds = time.perf_counter() - self._started
-        print(
-            json.dumps({"seconds": seconds, "amount": amount, "peak_mib": _peak_mib()}), file=self._answers, flush=True
-        )
+        """Answer: seconds since `begin`, of clock and processor, the work done in them, and the peak memory."""
+        seconds, processor = time.perf_counter() - self._started, time.process_time() - self._processor
+        answer = {"seconds": seconds, "processor_seconds": processor, "amount": amount, "peak_mib": _peak_mib()}
+        print(json.dumps(answer), file=self._answers, flush=True)
 
     def repeat(self, work: Callable[[], object], amount: float = 1.0) -> None:
         """One call of ``work`` a turn."""

@@ -45,6 +45,7 @@ PYKEEN = "benchmarks.sides.peer_pykeen"
 DENSE = "benchmarks.sides.dense"
 KERNELS = "benchmarks.sides.kernels"
 FLOORS = "benchmarks.sides.floors"
+EMBEDDED = Path(__file__).resolve().parents[1] / "data" / "world_flags"
 NO_FEATURES = "dataset.modalities.textual=null"
 NOTES = "this project's research notes, 2 cores of an AMD EPYC (Zen 5), torch 2.13"
 
@@ -181,6 +182,40 @@ def _dhns(
     )
 
 
+def generators_demo(_: Graphs) -> Work:
+    """What generators of negatives cost on the embedded graph, with the settings of the demo."""
+    return _generators("the demo", EMBEDDED, ["dataset=world_flags", "experiment=demo"], "world_flags")
+
+
+def generators_mkg_y(graphs: Graphs) -> Work:
+    """What they cost on MKG-Y, at half of the paper's widths."""
+    overrides = ["dataset=mkg_y", "scorer.dim=256", "data.batch_size=2000"]
+    overrides += ["dataset.modalities.textual=textual.npy", "+dataset.modalities.visual=visual.npy"]
+    data = graphs.describe(MKG_Y) + ", random features"
+    return _generators("RotatE dim 256, batch 2000", graphs.folder_with_features(MKG_Y), overrides, data)
+
+
+def _generators(what: str, folder: Path, overrides: Sequence[str], data: str) -> Work:
+    """Whole epochs, as the generator does not work in each batch."""
+
+    def side(generator: str, *extra: str, remark: str = "") -> Side:
+        chosen = ["model=dhns", f"generator={generator}", *overrides, *extra]
+        job = {"overrides": chosen, "counted": "epochs"}
+        label = " ".join([f"generator={generator}", *(setting.removeprefix("generator.") for setting in extra)])
+        return Side(label, TRAIN, job, folder, environment={"OMP_NUM_THREADS": "1"}, remark=remark)
+
+    sides = [
+        side("none"),
+        side("default"),
+        side("default", "generator.every=4"),
+        side("default", "generator.model.sampling_steps=1"),
+        side("default", "generator.model.denoiser.hidden_factor=1"),
+        side("frugal", remark="all three"),
+    ]
+    title = f"an epoch of DHNS by its generator, one thread: {what}"
+    return Work(title, "CPU s", sides, data, baseline=sides[0].label, repeats=5)
+
+
 def scale(graphs: Graphs) -> Work:
     """A graph with a hundred times the entities, trained with lazy and with dense Adam."""
     folders = {"10 thousand": graphs.folder(SMALL), "1 million": graphs.folder(LARGE)}
@@ -286,7 +321,7 @@ WORKS: dict[str, Callable[[Graphs], Work]] = {
     for work in (
         *(matrix_rate, bandwidth, start_up),
         *(rotate_mkg_y, rotate_db15k, complex_mkg_y, rank_complex, rank_rotate),
-        *(dhns_mkg_y, dhns_db15k, scale),
+        *(dhns_mkg_y, dhns_db15k, generators_demo, generators_mkg_y, scale),
         *(kernel_scoring, kernel_ranking, kernel_generation),
     )
 }

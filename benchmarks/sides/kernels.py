@@ -10,6 +10,7 @@ import torch
 from benchmarks.turns import Turns
 from dhns.encoders.encoder import STRUCTURE, Encoded
 from dhns.encoders.structural import StructuralEncoder
+from dhns.generators.diffheg.chain import Chain
 from dhns.generators.diffheg.denoiser import Denoiser
 from dhns.generators.diffheg.generator import DiffHEG
 from dhns.generators.diffheg.schedule import NoiseSchedule
@@ -57,7 +58,7 @@ def generation(turns: Turns, dim: int, positives: int, sampling_steps: int | Non
         [HardnessLevel(time=time) for time in (0.05, 0.1, 0.2, 0.5)],
         NoiseSchedule("cosine", 50),
         functools.partial(Denoiser, hidden_factor=2.0),
-        sampling_steps=sampling_steps,
+        chain=Chain(sampling_steps),
     )
 
     def vectors() -> Encoded:

@@ -42,6 +42,13 @@ def test_figures_are_seconds_per_amount_or_amounts_per_second(unit, expected):
     assert found.peak_mib > 1
 
 
+def test_a_side_that_sleeps_costs_the_processor_nothing():
+    work = Work("t", "CPU s", [side("a", "sleeps", seconds=0.3)], baseline="a")
+    (found,) = run(work)
+    assert 0 <= found.median < 0.3
+    assert record(work, [found], 2, {})["times_as_fast"] == {"a": 1.0}
+
+
 def test_what_a_side_prints_is_no_answer():
     (found,) = run(Work("t", "s", [side("a", "talks")]))
     assert len(found.values) == 2

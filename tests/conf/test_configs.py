@@ -432,9 +432,9 @@ def test_negatives_in_the_partition_differ_from_the_default_by_their_loss_alone(
 
 def test_the_gaussian_control_differs_from_the_default_by_its_generator_alone():
     default, control = composed("train").generator, composed("train", "generator=gaussian").generator
-    for key in ("weight", "levels", "loss", "model.rows"):
+    for key in ("weight", "every", "levels", "loss", "model.rows"):
         assert OmegaConf.select(control, key) == OmegaConf.select(default, key), key
-    assert set(control) == {"name", "weight", "levels", "loss", "model"}
+    assert set(control) == {"name", "weight", "every", "levels", "loss", "model"}
 
 
 def test_level_times_of_ablations_are_those_of_the_default():

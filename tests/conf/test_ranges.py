@@ -49,6 +49,7 @@ REFUSED = {
     "+optimization.sparse=maybe": "optimization.sparse is 'maybe'; expected true or false",
     "optimization.scheduler={a: 1}": "optimization does not work: ",
     "generator.weight=-1": "generator.weight is -1; at least 0",
+    "generator.every=0": "generator.every is 0; at least 1",
     "generator.weight=null": "generator.weight is null; expected a number",
     "generator.levels=3": "generator.levels is 3; expected a list",
     "generator.levels=[3]": r"generator.levels\[0\] is 3; expected a mapping",

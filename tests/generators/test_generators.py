@@ -10,8 +10,8 @@ from dhns.encoders.encoder import Encoded
 from dhns.errors import InputError
 from dhns.generators.diffheg.denoiser import Denoiser
 from dhns.generators.diffheg.folded_denoiser import FoldedDenoiser
-from dhns.generators.diffheg.generator import DiffHEG
 from dhns.generators.diffheg.schedule import NoiseSchedule
+from dhns.generators.diffheg.settings import diffheg
 from dhns.generators.gaussian import GaussianNegatives
 from dhns.generators.levels import HardnessLevel
 from dhns.kernels import int8
@@ -55,7 +55,7 @@ def make(model, monkeypatch):
 
     def build(denoiser=None, **options):
         torch.manual_seed(1)
-        generator = DiffHEG(
+        generator = diffheg(
             model.encoder,
             model.scorer,
             options.pop("levels", LEVELS),
@@ -342,7 +342,7 @@ def test_it_learns_to_imitate_and_hardness_falls_with_time(world, options):
     torch.manual_seed(0)
     levels = [HardnessLevel(time) for time in (0.05, 0.3, 0.6, 1.0)]
     denoiser = partial(Denoiser, hidden_factor=16.0, output_norm=False, activation="silu")
-    generator = DiffHEG(Width, DistMult(4), levels, NoiseSchedule("cosine", STEPS), denoiser, **options)
+    generator = diffheg(Width, DistMult(4), levels, NoiseSchedule("cosine", STEPS), denoiser, **options)
     optimizer = torch.optim.Adam(generator.parameters(), lr=1e-2)
     losses = []
     for counter in range(300):

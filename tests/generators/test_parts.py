@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from dhns.errors import InputError
+from dhns.generators.diffheg.chain import Chain
 from dhns.generators.diffheg.denoiser import Denoiser, time_embedding
 from dhns.generators.diffheg.folded_denoiser import FoldedDenoiser
-from dhns.generators.diffheg.generator import chain_times
 from dhns.generators.diffheg.standardizer import RunningStandardizer
 from dhns.generators.levels import HardnessLevel
 
@@ -263,4 +263,4 @@ def test_levels_outside_the_chain_are_refused(time):
     ],
 )
 def test_times_of_a_chain(steps, taps, sampling_steps, times):
-    assert chain_times(steps, taps, sampling_steps) == times
+    assert Chain(sampling_steps).times(steps, taps) == times

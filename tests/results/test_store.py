@@ -208,6 +208,7 @@ def test_hash_ignores_what_changes_no_number(override):
         "optimization.clip_norm=0.123",
         "generator=paper",
         "generator.weight=0.123",
+        "generator.every=2",
         "generator.levels=[{time: 0.3}]",
         "generator.model.schedule.steps=21",
         "ablation=no_hal",
@@ -274,7 +275,7 @@ def test_hash_of_a_configuration_from_before_missing_modalities():
 def test_hash_of_a_configuration_from_before_acceleration():
     config = composed()
     older = OmegaConf.to_container(config, resolve=False)
-    del older["acceleration"], older["generator"]["model"]["int8"]
+    del older["acceleration"], older["generator"]["model"]["int8"], older["generator"]["every"]
     assert config_hash(OmegaConf.create(older)) == config_hash(config)
 
 
@@ -285,6 +286,15 @@ def test_hash_of_a_configuration_from_before_generators_were_a_group(override):
     older["diffheg"] = older.pop("generator")
     if "model" in older["diffheg"]:
         older["diffheg"]["generator"] = older["diffheg"].pop("model")
+    assert config_hash(OmegaConf.create(older)) == config_hash(config)
+    assert present_settings(older) == OmegaConf.to_container(config, resolve=False)
+
+
+@pytest.mark.parametrize("former", ["dhns.diffheg.generator.DiffHEG", "dhns.generators.diffheg.generator.DiffHEG"])
+def test_settings_that_name_the_generator_as_it_was_called_are_those_of_today(former):
+    config = composed("negatives=grounded")
+    older = OmegaConf.to_container(config, resolve=False)
+    older["generator"]["model"]["_target_"] = older["negatives"]["generator"]["_target_"] = former
     assert config_hash(OmegaConf.create(older)) == config_hash(config)
     assert present_settings(older) == OmegaConf.to_container(config, resolve=False)
 

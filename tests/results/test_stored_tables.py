@@ -45,8 +45,9 @@ def test_pages_have_the_tables_of_their_runs(written):
     assert written.updated(page) == page, f"run python {written.__name__}.py in scripts/"
 
 
-def test_the_page_of_generators_has_the_table_of_the_strong_objective(capsys):
-    found = [compare(data) for data in data_sets(find_results(REPOSITORY / "results" / "strong"))]
+@pytest.mark.parametrize("folder", ["strong", "frugal"])
+def test_the_page_of_generators_has_the_tables_of_its_runs(folder, capsys):
+    found = [compare(data) for data in data_sets(find_results(REPOSITORY / "results" / folder))]
     show(comparison_table(found), markdown=True)
     table = "\n".join(line.rstrip() for line in capsys.readouterr().out.strip().splitlines())
     page = (REPOSITORY / "docs" / "diffheg.md").read_text(encoding="utf-8")

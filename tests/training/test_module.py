@@ -219,6 +219,34 @@ def test_each_optimizer_steps_its_own_parameters(make_module, step, generator):
     assert changed(between, end) == {"model"}
 
 
+def test_between_batches_with_generated_negatives_the_step_is_that_of_none(make_module, fit):
+    """The epoch begins with one that has them; in those between, the generator neither learns nor generates."""
+
+    class Batches(pl.Callback):
+        def __init__(self):
+            self.changed, self.losses, self.before = [], [], None
+
+        def on_train_batch_start(self, trainer, pl_module, *_):
+            self.before = snapshot(pl_module)
+
+        def on_train_batch_end(self, trainer, pl_module, outputs, *_):
+            self.changed.append(changed(self.before, snapshot(pl_module)))
+            self.losses.append(outputs["loss"].item())
+
+    often, seldom = Batches(), Batches()
+    module = make_module("generator.every=2")
+    generate, positives = module.generator.generate, []
+    module.generator.generate = lambda *args: positives.append(args[0]) or generate(*args)
+    fit(module, [seldom], max_epochs=2, limit_train_batches=3, limit_val_batches=0)
+    fit(make_module(), [often], limit_train_batches=2, limit_val_batches=0)
+    both = {"model", "generator"}
+    assert seldom.changed == [both, {"model"}, both] * 2
+    assert len(positives) == 4
+    assert often.changed == [both, both]
+    assert seldom.losses[0] == often.losses[0]
+    assert seldom.losses[1] < often.losses[1]  # a term less, of the same model and negatives
+
+
 @pytest.mark.parametrize("generator", GENERATORS)
 @pytest.mark.parametrize("train_features", [False, True])
 def test_optimizers_share_nothing_and_miss_nothing(make_module, generator, train_features):

@@ -41,6 +41,7 @@ NEUTRAL = {
     "protocol.in_train_and_test": "keep",
     "protocol.carve": "pair",
     "encoder.absent": "mask",
+    "generator.every": 1,
     "generator.model.int8": False,
     "acceleration": {
         "_target_": "dhns.training.acceleration.Acceleration",

@@ -28,6 +28,7 @@ OWN: dict[str, Any] = {
     "stopping.patience": Count | None,
     "generator.name": str,
     "generator.weight": NotNegative,
+    "generator.every": Count,
     "generator.levels": Sequence[Mapping[str, Any]],
     "run_dir": Path,
     "resume": Path | None,

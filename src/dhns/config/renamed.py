@@ -17,13 +17,16 @@ _FORMER = {
 _OF_BUDGETS = ("epochs", "validations", "valid_triples")
 """Were maps by budget each. Stored settings keep them: they refer to each other, and count as what they come to."""
 _PRESENT = {former: present for present, former in _FORMER.items()}
+_FORMER_OBJECTS = {"dhns.generators.diffheg.settings.diffheg": "dhns.generators.diffheg.generator.DiffHEG"}
+"""Objects that have other names than they had in the module of today."""
+_PRESENT_OBJECTS = {former: present for present, former in _FORMER_OBJECTS.items()}
 _GENERATOR = ("diffheg", "generator"), ("generator", "model")
 """The group of generators and, in it, the object that generates: what they were called, and what they are called."""
 
 
 def former_target(target: str) -> str:
     """A ``_target_`` as results were first stored with it, by which runs are known."""
-    module, _, name = target.rpartition(".")
+    module, _, name = _FORMER_OBJECTS.get(target, target).rpartition(".")
     return f"{_FORMER.get(module, module)}.{name}"
 
 
@@ -70,5 +73,6 @@ def _present_targets(settings: Any) -> Any:
     target = settings.get("_target_")
     if isinstance(target, str) and "." in target:
         module, _, name = target.rpartition(".")
-        settings["_target_"] = f"{_PRESENT.get(module, module)}.{name}"
+        present = f"{_PRESENT.get(module, module)}.{name}"
+        settings["_target_"] = _PRESENT_OBJECTS.get(present, present)
     return settings

@@ -56,4 +56,4 @@ def _build_generation(node: DictConfig, model: KGEModel, seed: int) -> Generatio
     generator = instantiate(node.model)(encoder=model.encoder, scorer=model.scorer, levels=levels)
     learns = any(True for _ in generator.parameters())
     optimization = instantiate(node.optimization) if learns else None
-    return Generation(generator, instantiate(node.loss), node.weight, optimization)
+    return Generation(generator, instantiate(node.loss), node.weight, optimization, node.get("every", 1))

@@ -42,12 +42,15 @@ class Generation(NamedTuple):
         loss: ``L_HA``.
         weight: lambda, the factor of ``L_HA`` in the loss of the model (Eq. 15).
         optimization: of the generator; None if it has nothing to learn.
+        every: batches from one with generated negatives to the next; an epoch begins with one. In between, neither is
+            the generator trained nor ``L_HA`` part of the loss.
     """
 
     generator: NegativeGenerator
     loss: HardnessAdaptiveLoss
     weight: float
     optimization: Optimization | None = None
+    every: int = 1
 
 
 class Scored(NamedTuple):
@@ -124,7 +127,7 @@ class LinkPredictionModule(pl.LightningModule):
             self.trained.append((sampler, sampler.optimization))
         self.generator: NegativeGenerator | None = None
         if generation is not None:
-            self.generator, self.hardness_loss, self.generated_weight, learning = generation
+            self.generator, self.hardness_loss, self.generated_weight, learning, self.generated_every = generation
             self.diagnostics = LevelDiagnostics(self.generator.levels)
             if learning is not None:
                 self.trained.append((self.generator, learning))
@@ -156,7 +159,7 @@ class LinkPredictionModule(pl.LightningModule):
         size = len(scored.triples)
         self._log_loss("loss_kgc", loss, size)
 
-        if self.generator is not None:
+        if self.generator is not None and batch_idx % self.generated_every == 0:
             positives = scored.batch.positives()
             # 3, 4: noise the embeddings and predict the noise (Eqs. 2, 7-10); 5: optimise theta by L_diff (Eq. 11)
             diffusion = self.generator.loss(positives, self._stream("diffusion"))

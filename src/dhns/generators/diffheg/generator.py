@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import l1_loss, mse_loss
 from torch.utils.checkpoint import checkpoint
 
-from dhns.encoders.encoder import STRUCTURE, EntityEncoder
-from dhns.errors import InputError
+from dhns.encoders.encoder import EntityEncoder
+from dhns.generators.diffheg.chain import Chain, ReverseChain
+from dhns.generators.diffheg.conditioning import Conditioning
 from dhns.generators.diffheg.denoiser import Denoiser
-from dhns.generators.diffheg.folded_denoiser import FoldedDenoiser, Moments, Share
+from dhns.generators.diffheg.folded_denoiser import FoldedDenoiser
+from dhns.generators.diffheg.objective import Objective
 from dhns.generators.diffheg.schedule import NoiseSchedule
 from dhns.generators.diffheg.standardizer import RunningStandardizer
 from dhns.generators.generator import NegativeGenerator
 from dhns.generators.levels import HardnessLevel
 from dhns.kernels.fusion import fusible
 from dhns.models.batch import EmbeddedPositives
-from dhns.ranges import Count, Fraction
+from dhns.ranges import Count
 from dhns.scorers.scorer import Scorer
 
 CHUNK_ELEMENTS = 2**23
@@ -41,22 +40,11 @@ class DiffHEG(NegativeGenerator):
         levels: where to tap the chain (MHLD).
         schedule: noise schedule.
         denoiser: makes the denoiser from ``width`` and ``views``.
-        multimodal: one condition and one chain per view (MMC); otherwise structure only.
-        prediction: the denoiser predicts the ``noise`` (paper, code) or the ``velocity`` (Salimans & Ho, 2022), which
-            is well-conditioned at every step.
-        loss_kind: ``mse`` (Eq. 11) or ``l1`` (the DHNS code).
-        shared_noise: heads and tails share noise and step, as in the DHNS code.
-        detach_inputs: the diffusion loss trains only the denoiser (Algorithm 1); false lets it train the model too, as
-            the DHNS code does.
+        conditioning: which views have chains, and what these are told (MMC).
+        objective: what the denoiser learns (Eq. 11).
+        chain: how noise becomes negatives (Eqs. 5-6).
         standardize: work on embeddings of unit variance; see `RunningStandardizer`.
-        sampling_steps: steps of the chain, strided; all T when null. The chain ends at its lowest tap.
-        eta: noise of strided steps; see `NoiseSchedule.reverse`. The full chain takes DDPM steps with variance beta_t.
-        head_chain: ``own`` (Algorithm 1) or ``from_tail``: one more step from the tail's state, as the DHNS code does.
-        condition_on: ``observed`` entities, or ``shuffled`` ones: the observed entity of another positive, which asks
-            for something plausible that is not the answer.
-        copies: independent chains per positive, each tapped at every level.
         rows: see `NegativeGenerator`.
-        int8: compute the products of the chain in 8-bit integers; see `Int8Linear`.
     """
 
     _identity: Tensor
@@ -69,36 +57,24 @@ class DiffHEG(NegativeGenerator):
         levels: Sequence[HardnessLevel],
         schedule: NoiseSchedule,
         denoiser: Callable[..., Denoiser],
-        multimodal: bool = True,
-        prediction: Literal["noise", "velocity"] = "noise",
-        loss_kind: Literal["mse", "l1"] = "mse",
-        shared_noise: bool = False,
-        detach_inputs: bool = True,
+        conditioning: Conditioning | None = None,
+        objective: Objective | None = None,
+        chain: Chain | None = None,
         standardize: bool = False,
-        sampling_steps: Count | None = None,
-        eta: Fraction = 1.0,
-        head_chain: Literal["own", "from_tail"] = "own",
-        condition_on: Literal["observed", "shuffled"] = "observed",
-        copies: Count = 1,
         rows: Count | None = None,
-        int8: bool = False,
     ) -> None:
         super().__init__()
-        if head_chain == "from_tail" and sampling_steps is not None:
-            raise InputError(
-                "head_chain=from_tail follows the DHNS code, whose chain has no strides: set sampling_steps=null"
-            )
-        self.view_names = encoder.view_names if multimodal else (STRUCTURE,)
-        self.levels = tuple(levels) * copies
-        self.copies = copies
-        self.schedule = schedule
+        self.conditioning, self.objective = conditioning or Conditioning(), objective or Objective()
+        self.schedule, self.chain = schedule, chain or Chain()
+        self.view_names, self.rows = self.conditioning.views(encoder), rows
+        self.detach_inputs = self.objective.detach_inputs
+        self.levels = tuple(levels) * self.chain.copies
+        self._taps = [level.step(schedule.steps) for level in levels]
+        self._times = self.chain.times(schedule.steps, self._taps)
         # the scorer belongs to the model and its optimizer: kept out of this module's parameters
         self._scorer = (scorer,)
         views, width = len(self.view_names), encoder.width
         self.denoiser = denoiser(width=width, views=views)
-        self.prediction, self.loss_kind, self.shared_noise = prediction, loss_kind, shared_noise
-        self.detach_inputs, self.head_chain, self.condition_on = detach_inputs, head_chain, condition_on
-        self.sampling_steps, self.eta, self.rows, self.int8 = sampling_steps, eta, rows, int8
         self.latents = RunningStandardizer(views, width, enabled=standardize)
         self.conditions = RunningStandardizer(views, width, enabled=standardize)
         self.register_buffer("_identity", torch.arange(2 * views).view(views, 2, 1), persistent=False)
@@ -125,7 +101,7 @@ class DiffHEG(NegativeGenerator):
         self.conditions.update(condition.flatten(1, 2), present.repeat(1, 2))
         clean, condition = self.latents.standardize(clean), self.conditions.standardize(condition)
         views, sides, rows, _ = clean.shape
-        drawn = 1 if self.shared_noise else sides
+        drawn = 1 if self.objective.shared_noise else sides
         step = torch.randint(1, self.schedule.steps + 1, (views, drawn, rows), generator=rng, device=clean.device)
         noise = torch.randn(views, drawn, *clean.shape[2:], generator=rng, device=clean.device)
         step, noise = step.expand(views, sides, rows), noise.expand_as(clean)
@@ -155,87 +131,30 @@ class DiffHEG(NegativeGenerator):
         """``(V, 2, B)`` the mean error of what is predicted from ``clean`` and ``noise`` ``(V, 2, B, D)``."""
         moments, share = denoiser.among(step, self._steps), denoiser.share(condition, self._identity)
         predicted = denoiser(self.schedule.add_noise(clean, step, noise), moments, share)
-        error = mse_loss if self.loss_kind == "mse" else l1_loss
-        return error(predicted, self._target(clean, noise, step), reduction="none").mean(-1)
+        return self.objective.error(predicted, self.objective.target(self.schedule, clean, noise, step))
 
     @torch.no_grad()
     def sample(self, positives: EmbeddedPositives, rng: torch.Generator) -> Tensor:
-        condition = self.conditions.standardize(self.condition(positives))
-        if self.condition_on == "shuffled":
-            order = torch.randperm(condition.shape[2], generator=rng, device=condition.device)
-            condition = condition[:, :, order]
-        steps = [level.step(self.schedule.steps) for level in self.levels[: len(self.levels) // self.copies]]
-        denoiser, rows = FoldedDenoiser(self.denoiser, self.int8), self._rows_at_once
-        times = chain_times(self.schedule.steps, set(steps), self.sampling_steps)
-        moments = {time: denoiser.at(self._steps[time]) for time in times}
+        condition = self.conditioning.given(self.conditions.standardize(self.condition(positives)), rng)
+        chain = ReverseChain(
+            self.chain,
+            self.objective,
+            self.schedule,
+            FoldedDenoiser(self.denoiser, self.chain.int8),
+            self._identity,
+            self._steps,
+            self._times,
+            self._taps,
+        )
+        places = {step: place for place, step in enumerate(sorted(set(self._taps), reverse=True))}
         # each state goes to its place at once: all of them together are the largest tensor of a step
         tapped = condition.new_empty(len(condition), len(self.levels), *condition.shape[1:])
-        for taps in torch.split(tapped, len(steps), dim=1):
-            for part, states in zip(torch.split(condition, rows, dim=2), torch.split(taps, rows, dim=3), strict=True):
-                chain = self._chain(denoiser, part, moments, set(steps), rng)
-                for level, step in enumerate(steps):
-                    states[:, level] = chain[step]
+        for taps in torch.split(tapped, len(self._taps), dim=1):
+            rows = self._rows_at_once
+            for part, found in zip(torch.split(condition, rows, dim=2), torch.split(taps, rows, dim=3), strict=True):
+                shape = chain.noise_like(part)
+                noise = (torch.randn(shape, generator=rng, device=part.device) for _ in range(chain.draws))
+                states = chain(part, noise)
+                for level, step in enumerate(self._taps):
+                    found[:, level] = states[places[step]]
         return self.latents.restore(tapped)
-
-    def _chain(
-        self,
-        denoiser: FoldedDenoiser,
-        condition: Tensor,
-        moments: dict[int, Moments],
-        taps: set[int],
-        rng: torch.Generator,
-    ) -> dict[int, Tensor]:
-        """States ``(V, 2, B, D)`` at the steps ``taps`` of the reverse chain (Eqs. 5-6) that takes all ``moments``."""
-        sides = (condition[:, :1], condition[:, 1:]) if self.head_chain == "from_tail" else (condition,)
-        # the chain's own conditions, and those of the heads that branch off from the tails' chain
-        shares = [
-            denoiser.share(part, self._identity[:, side : side + part.shape[1]]) for side, part in enumerate(sides)
-        ]
-
-        def fresh() -> Tensor:
-            return torch.randn(sides[0].shape, generator=rng, device=condition.device)
-
-        state = fresh()
-        states = {self.schedule.steps: state.expand_as(condition)} if self.schedule.steps in taps else {}
-        for now, then in pairwise(moments):
-            target = self._steps[then]
-            state = self._reverse(denoiser, state, moments[now], target, shares[0], fresh())
-            if then not in taps:
-                continue
-            if self.head_chain == "from_tail":
-                head = self._reverse(denoiser, state, moments[now], target, shares[1], fresh())
-                states[then] = torch.cat([state, head], dim=1)
-            else:
-                states[then] = state
-        return states
-
-    @fusible
-    def _reverse(
-        self, denoiser: FoldedDenoiser, state: Tensor, moments: Moments, target: Tensor, share: Share, fresh: Tensor
-    ) -> Tensor:
-        output, step = denoiser(state, moments, share), moments.step
-        if self.prediction == "velocity":
-            signal, noise = self.schedule.signal(step), self.schedule.noise(step)
-            clean, epsilon = signal * state - noise * output, noise * state + signal * output
-            return self.schedule.reverse(state, step, target, clean, epsilon, fresh, self.eta)
-        if self.sampling_steps is None:
-            return self.schedule.ancestral(state, step, output, fresh)
-        clean = self.schedule.clean(state, step, output)
-        return self.schedule.reverse(state, step, target, clean, output, fresh, self.eta)
-
-    def _target(self, clean: Tensor, noise: Tensor, step: Tensor) -> Tensor:
-        if self.prediction == "noise":
-            return noise
-        return self.schedule.signal(step) * noise - self.schedule.noise(step) * clean
-
-
-def chain_times(steps: int, taps: set[int], sampling_steps: int | None) -> list[int]:
-    """The diffusion steps that a chain visits, from T down to its lowest tap.
-
-    Every tap is visited; between them ``sampling_steps`` evenly spaced ones, or all of them when null.
-    """
-    lowest = min(taps)
-    if sampling_steps is None:
-        return list(range(steps, lowest - 1, -1))
-    spaced = torch.linspace(steps, lowest, sampling_steps + 1).round().long().tolist()
-    return sorted({*spaced, *taps, steps}, reverse=True)
