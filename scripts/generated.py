@@ -1,7 +1,7 @@
 """Writes the table of docs/diffheg.md, what generated negatives add to the same model: python scripts/generated.py.
 
-Of all stored runs that have the ranks of their queries, those with a generator are held against those that differ in
-nothing but it, seed by seed.
+Of the runs that are stored with the ranks of their queries, those with a generator are held against those that differ
+in nothing but it, seed by seed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from dhns.results.ranks import FILE_NAME, RankedQueries, read_ranks
 from dhns.results.store import find_results
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE, RUNS = ROOT / "docs" / "diffheg.md", ROOT / "results"
+PAGE = ROOT / "docs" / "diffheg.md"
+FOLDERS = [ROOT / "results" / name for name in ("full", "own_entity", "generated", "frugal", "strong", "ceilings")]
 BEGIN, END = "<!-- measured: scripts/generated.py writes this table -->\n", "<!-- end -->"
 HEADER = (
     "| data set | model | own entity | generator | seeds | MRR without | MRR with | difference | 95 % | p |\n"
@@ -54,7 +55,7 @@ def table() -> str:
 
 def _runs() -> Ranks:
     found: Ranks = defaultdict(dict)
-    for path, result in find_results(RUNS):
+    for path, result in (run for folder in FOLDERS if folder.is_dir() for run in find_results(folder)):
         ranks = path.with_name(FILE_NAME)
         if ranks.is_file() and "encoder" in result["config"]:  # not a blend
             found[_row(result)][result["seed"]] = read_ranks(ranks)["test"]
