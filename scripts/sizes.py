@@ -104,14 +104,10 @@ def _levels(count: int) -> str:
     return f"generator.levels=[{','.join(each)}]"
 
 
-def _entities(dim: int) -> tuple[int, ...]:
-    return ENTITIES if dim == max(DIMS) else ENTITIES[:3]
-
-
 def cells() -> Iterator[Cell]:
     """All, some more than once."""
     for dim in DIMS:
-        for entities in _entities(dim):
+        for entities in ENTITIES:
             yield from (lazy("rotate", entities, dim), ranking("rotate", entities, dim))
     for entities in ENTITIES[:3]:
         yield from (dense(entities, 128), lazy("adamf", entities, 128), ranking("adamf", entities, 128))
@@ -284,7 +280,7 @@ def _structure() -> str:
     head = ["RotatE", "dim", "entities of a batch", "lazy Adam, s", "Adam, s", "GB"]
     lines = []
     for dim in DIMS:
-        for entities in _entities(dim):
+        for entities in ENTITIES:
             step, adam = stored(lazy("rotate", entities, dim)), dense(entities, dim)
             other = _figure(stored(adam)["cpu_s"]) if (RESULTS / f"{adam.name}.json").is_file() else ""
             cells = [f"{entities:,}", str(dim), f"{step['named']:,}", _figure(step["cpu_s"]), other]
