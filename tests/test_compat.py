@@ -127,6 +127,13 @@ def test_products_of_small_integers():
     assert torch.equal(compat.product_of_int8(left, right).long(), expected)
 
 
+def test_rows_of_a_sparse_tensor_are_read_as_they_are():
+    values = torch.tensor([[1.0], [2.0], [3.0]])
+    rows, found = compat.rows_and_values(torch.sparse_coo_tensor([[4, 0, 4]], values, (5, 1), check_invariants=True))
+    assert rows.tolist() == [4, 0, 4]
+    assert torch.equal(found, values)
+
+
 def test_graphs_of_compiled_functions_can_be_kept():
     from torch._functorch import config
 

@@ -61,6 +61,11 @@ def product_of_int8(left: Tensor, right: Tensor) -> Tensor:
     return product
 
 
+def rows_and_values(sparse: Tensor) -> tuple[Tensor, Tensor]:
+    """``(n,)`` rows and ``(n, ...)`` values of a sparse tensor as it is, in any order; its own would coalesce it."""
+    return sparse._indices()[0], sparse._values()
+
+
 def keep_compiled_graphs() -> None:
     """Have compiled functions keep what they saved for backward, so that one graph can be gone through twice."""
     from torch._functorch import config

@@ -30,6 +30,20 @@ def test_distinct_entities_are_encoded_once(model, toy_graph):
     torch.testing.assert_close(encoded.joint, everything[ids])
 
 
+def test_a_large_graph_is_encoded_in_parts(model, toy_graph, monkeypatch):
+    whole, asked = model.joint_table(), []
+    monkeypatch.setattr("dhns.models.kge_model.ENCODED_AT_ONCE", 3)
+    model.encoder.register_forward_pre_hook(lambda _, args: asked.append(args[0]))
+    parts = model.joint_table()
+    torch.testing.assert_close(parts, whole)
+    assert not parts.requires_grad
+    if isinstance(model.encoder, StructuralEncoder):
+        assert parts.data_ptr() == model.encoder.structure.data_ptr()
+    else:
+        assert torch.cat(asked).tolist() == list(range(toy_graph.num_entities))
+        assert max(map(len, asked)) == 3
+
+
 @pytest.mark.parametrize("head_side", [False, True], ids=["tail", "head"])
 @pytest.mark.parametrize("cached", [False, True])
 def test_score_of_a_triple_is_its_entry_among_all_entities(model, toy_graph, head_side, cached):

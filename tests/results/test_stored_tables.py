@@ -39,11 +39,13 @@ def script(name):
 measured, measured_speed, new_entities = script("measured"), script("measured_speed"), script("new_entities")
 generated = script("generated")
 own_entity, readme_results, ceilings = script("own_entity"), script("readme_results"), script("ceilings")
+sizes = script("sizes")
 
 
-@pytest.mark.parametrize(
-    "written", [own_entity, readme_results, ceilings, generated], ids=lambda module: module.__name__
-)
+WRITTEN = [own_entity, readme_results, ceilings, generated, sizes]
+
+
+@pytest.mark.parametrize("written", WRITTEN, ids=lambda module: module.__name__)
 def test_pages_have_the_tables_of_their_runs(written):
     page = written.PAGE.read_text(encoding="utf-8")
     assert written.updated(page) == page, f"run python {written.__name__}.py in scripts/"

@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import embedding
 
 from dhns.errors import InputError
+from dhns.optim import lazy_adam
 from dhns.optim.lazy_adam import LazyAdam
 from dhns.optim.optimization import Optimization
 
@@ -48,6 +49,15 @@ def test_it_is_adam_where_every_batch_names_every_row(table, weight_decay):
     train(table, LazyAdam([table], lr=0.1, weight_decay=weight_decay), everything)
     train(twin, torch.optim.Adam([twin], lr=0.1, weight_decay=weight_decay), everything, sparse=False)
     torch.testing.assert_close(table, twin)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_rows_taken_in_chunks_end_in_the_same_bits(table, weight_decay, monkeypatch):
+    twin = copy.deepcopy(table)
+    train(table, LazyAdam([table], lr=0.1, weight_decay=weight_decay), BATCHES)
+    monkeypatch.setitem(lazy_adam.CHUNK_BYTES, "cpu", 1)
+    train(twin, LazyAdam([twin], lr=0.1, weight_decay=weight_decay), BATCHES)
+    assert torch.equal(table, twin)
 
 
 def test_dense_gradients_are_adams(table):

@@ -6,13 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from dhns.encoders.encoder import Encoded, EntityEncoder
+from dhns.encoders.encoder import STRUCTURE, Encoded, EntityEncoder
 from dhns.graph.queries import Queries, answers
 from dhns.models.own_entity import OwnEntity
 from dhns.scorers.scorer import Scorer
 
 NEARLY_ALL = 3
 """Ids drawn per entity of the graph from which a batch is taken to name all of them: 95 % of them, if drawn evenly."""
+ENCODED_AT_ONCE = 2**17
+"""Entities of a larger graph that are encoded for ranking at once: of width 256, a view of them takes 128 MiB."""
 
 
 class KGEModel(nn.Module):
@@ -59,6 +61,27 @@ class KGEModel(nn.Module):
     def encode(self, entity: Tensor | None = None, relations: Tensor | None = None) -> Encoded:
         """Encode entities ``(U,)``, or all; ``relations`` is `relation_table` if it is at hand."""
         return self.encoder(entity, self.relation_table() if relations is None else relations)  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def joint_table(self) -> Tensor:
+        """``(E, J)`` fp32 joint embeddings of all entities, without gradients.
+
+        Of a large graph the views are made a part at a time, so that beside the table memory holds those of a part. An
+        encoder whose joint embedding is its structural table hands that out, not a copy.
+        """
+        relations, count = self.relation_table(), self.encoder.num_entities
+        if count <= ENCODED_AT_ONCE:
+            return self.encode(None, relations).joint.detach().float()
+        table: Tensor | None = None
+        for entity in torch.split(torch.arange(count, device=relations.device), ENCODED_AT_ONCE):
+            part = self.encode(entity, relations)
+            if part.joint is part.views[STRUCTURE]:
+                return self.encoder.structural_view()[0].detach().float()
+            if table is None:
+                table = part.joint.new_empty(count, part.joint.shape[1], dtype=torch.float32)
+            table[entity] = part.joint.float()
+        assert table is not None
+        return table
 
     def encode_distinct(self, *ids: Tensor, relations: Tensor | None = None) -> tuple[Encoded, tuple[Tensor, ...]]:
         """Encode every *distinct* entity of a batch once; or all entities, where the batch names nearly all of them.

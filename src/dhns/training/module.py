@@ -300,9 +300,9 @@ class LinkPredictionModule(pl.LightningModule):
 
     def start_ranking(self) -> None:
         """Encode all entities once for all queries that follow, and empty the metric."""
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-            # detached: the structural encoder hands out its own parameter, which would be registered as another one
-            self._table = self.model.encode().joint.detach().float()
+        with torch.autocast(self.device.type, enabled=False):
+            # no parameter, though it may share the memory of one, which would be registered as another
+            self._table = self.model.joint_table()
         self.metric.reset()
 
     def end_ranking(self) -> None:
