@@ -21,8 +21,8 @@ def fetched(run: str | Path) -> Path:
     Only files that a pack consists of are fetched, into the cache of huggingface_hub.
 
     Raises:
-        InputError: there is no such model, it cannot be reached, huggingface_hub is not installed, or ``run`` is neither
-            a text nor a path.
+        InputError: there is no such model, it cannot be reached, huggingface_hub is not installed, or ``run`` is
+            neither a text nor a path.
     """
     if not isinstance(run, str | os.PathLike):
         raise InputError(f"{run!r} is no run; expected its folder, a checkpoint file, or hf://USER/NAME")
