@@ -18,9 +18,14 @@ BEGIN, END = "<!-- results: scripts/readme_results.py writes this table -->\n", 
 DATASETS = {"MKG-Y": ("3", "mkg_y"), "MKG-W": ("2", "mkg_w")}
 """The table of the paper, and the name in it."""
 ROWS = {
+    "TransE": ("transe", False),
+    "DistMult": ("distmult", False),
+    "ComplEx": ("complex", False),
+    "PairRE": ("pairre", False),
     "RotatE": ("rotate", False),
     "RotatE, own entity": ("rotate", True),
     "IKRL": ("ikrl", False),
+    "VBKGC": ("vbkgc", False),
     "RSME": ("rsme", False),
     "OTKGE": ("otkge", False),
     "AdaMF": ("adamf", False),

@@ -3,11 +3,12 @@
 import importlib
 import inspect
 import pkgutil
+import typing
 from functools import partial
 
 import pytest
 import torch
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import OmegaConf
 from torch.nn.functional import normalize
 
@@ -194,7 +195,14 @@ def targets(group):
     """The classes that the files of a group name, for themselves or as the model of a generator."""
     nodes = [OmegaConf.load(path) for path in (conf_dir() / group).glob("*.yaml")]
     names = [OmegaConf.select(node, key) for node in nodes for key in ("_target_", "model._target_")]
-    return {name for name in names if name}
+    return {made_by(name) for name in names if name}
+
+
+def made_by(name):
+    """A class, or that of what a function makes."""
+    found = get_object(name)
+    made = found if inspect.isclass(found) else typing.get_type_hints(found)["return"]
+    return f"{made.__module__}.{made.__qualname__}"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ METADATA = "dhns"
 """Where a checkpoint without states of training, a file of safetensors, has what is no tensor."""
 RESUMABLE = frozenset({"optimizer_states", "lr_schedulers", "loops", "callbacks"})
 """What Lightning saves beside weights, to go on from."""
+FUNCTIONS = ("dhns.graph.readers.", "dhns.generators.diffheg.settings.")
+"""Modules whose functions settings may name; elsewhere in this package, classes alone."""
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -162,7 +164,7 @@ def require_same_graph(content: dict[str, Any], module: LinkPredictionModule, pa
 
 
 def require_own_targets(settings: Any, path: Path, trusted: Collection[str] = ()) -> None:
-    """Refuse a configuration that names anything to call but classes and readers of this package and of torch.optim.
+    """Refuse a configuration that names anything to call but classes of this package and torch.optim, and `FUNCTIONS`.
 
     A checkpoint may come from a stranger, and what its ``_target_`` nodes name is called when it is loaded. What counts
     is where the thing is defined, not its name: a module of this package leads to whatever it imports. What lies in
@@ -194,9 +196,7 @@ def _is_own(target: Any) -> bool:
     except Exception:  # whatever the import of a module raises
         return False
     home = f"{getattr(found, '__module__', '')}."
-    return home.startswith("dhns.graph.readers.") or (
-        inspect.isclass(found) and home.startswith(("dhns.", "torch.optim."))
-    )
+    return home.startswith(FUNCTIONS) or (inspect.isclass(found) and home.startswith(("dhns.", "torch.optim.")))
 
 
 def _is_trusted(target: Any, trusted: Collection[str]) -> bool:
