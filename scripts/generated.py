@@ -90,7 +90,7 @@ def _line(row: Row, runs: Mapping[int, RankedQueries], others: Mapping[int, Rank
         *(f"{100 * np.mean(list(_mrr(ranks))):.2f}" for ranks in (without, own)),
         f"{100 * difference.value:+.2f}",
         f"[{low:+.2f}, {high:+.2f}]",
-        f"{difference.p:.3f}",
+        "< 0.001" if difference.p < 0.001 else f"{difference.p:.3f}",
     ]
     return f"| {' | '.join(cells)} |\n"
 
