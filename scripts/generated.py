@@ -6,14 +6,16 @@ in nothing but it, seed by seed.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from omegaconf import OmegaConf
 
+from dhns.config.identity import config_hash
+from dhns.config.resolvers import register_resolvers
 from dhns.results.estimates import paired_differences
 from dhns.results.ranks import FILE_NAME, RankedQueries, read_ranks
 from dhns.results.store import find_results
@@ -26,17 +28,16 @@ HEADER = (
     "| data set | model | own entity | generator | seeds | MRR without | MRR with | difference | 95 % | p |\n"
     "|---|---|---|---|---:|---:|---:|---:|---|---:|\n"
 )
-_APART = ("generator", "system", "ablated", "logger", "seed", "threads")
-"""Settings that say which generator there is, what a run is called, where it is logged, or its seed."""
+_NO_GENERATOR = {"generator": {}, "system": "", "ablated": "full"}
 
 
 class Row(NamedTuple):
-    """What is compared: a data set, a model, whether its own entity has a number, how it is trained, a generator."""
+    """What is compared: a data set, a model, whether its own entity has a number, the hash of all else, a generator."""
 
     dataset: str
     model: str
     own_entity: bool
-    settings: str
+    others: str
     generator: str
 
 
@@ -54,6 +55,7 @@ def table() -> str:
 
 
 def _runs() -> Ranks:
+    register_resolvers()
     found: Ranks = defaultdict(dict)
     for path, result in (run for folder in FOLDERS if folder.is_dir() for run in find_results(folder)):
         ranks = path.with_name(FILE_NAME)
@@ -64,14 +66,14 @@ def _runs() -> Ranks:
 
 def _row(result: Mapping[str, Any]) -> Row:
     config = result["config"]
-    rest = {key: value for key, value in config.items() if key not in _APART}
+    others = config_hash(OmegaConf.create({**config, **_NO_GENERATOR}))
     encoder, scorer = (config[part]["_target_"].rpartition(".")[2] for part in ("encoder", "scorer"))
     model = scorer if encoder == "StructuralEncoder" else f"{scorer}, {encoder}"
     generator = (config.get("generator") or {}).get("name", "")
     if generator and result["ablated"] not in ("full", generator):
         generator += f", {result['ablated']}"
     own = bool(config.get("own_entity", False))
-    return Row(result["dataset"], model, own, json.dumps(rest, sort_keys=True), generator)
+    return Row(result["dataset"], model, own, others, generator)
 
 
 def _line(row: Row, runs: Mapping[int, RankedQueries], others: Mapping[int, RankedQueries]) -> str:

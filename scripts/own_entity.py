@@ -1,4 +1,4 @@
-"""Writes the table of docs/own-entity.md from the runs under results/own_entity: python scripts/own_entity.py."""
+"""Writes the table of docs/own-entity.md from stored runs that differ in nothing else: python scripts/own_entity.py."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from omegaconf import OmegaConf
 
+from dhns.config.identity import config_hash
+from dhns.config.resolvers import register_resolvers
 from dhns.results.estimates import paired_differences
 from dhns.results.ranks import FILE_NAME, RankedQueries, read_ranks
 from dhns.results.store import find_results
 from dhns.results.titles import name
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE, RUNS = ROOT / "docs" / "own-entity.md", ROOT / "results" / "own_entity"
+PAGE = ROOT / "docs" / "own-entity.md"
+FOLDERS = [ROOT / "results" / name for name in ("own_entity", "full")]
 BEGIN, END = "<!-- measured: scripts/own_entity.py writes this table -->\n", "<!-- end -->"
 HEADER = (
     "| data set | system | seeds | own above, % | MRR | left out | with its number | difference | 95 % |\n"
@@ -25,12 +29,15 @@ HEADER = (
 
 def table() -> str:
     """A line per system that has runs of the same seeds without and with the number."""
-    systems: dict[tuple[str, str], dict[bool, dict[int, RankedQueries]]] = defaultdict(lambda: {True: {}, False: {}})
-    for path, result in find_results(RUNS):
+    systems: dict[tuple[str, str, str], dict[bool, dict[int, RankedQueries]]]
+    register_resolvers()
+    systems = defaultdict(lambda: {True: {}, False: {}})
+    for path, result in (run for folder in FOLDERS for run in find_results(folder)):
         own = bool(result["config"].get("own_entity", False))
-        ranked = read_ranks(path.with_name(FILE_NAME))["test"]
-        systems[result["dataset"], name(result)][own][result["seed"]] = ranked
-    return HEADER + "".join(_line(*key, runs) for key, runs in sorted(systems.items()))
+        others = config_hash(OmegaConf.create({**result["config"], "own_entity": False}))
+        key = result["dataset"], name(result), others
+        systems[key][own][result["seed"]] = read_ranks(path.with_name(FILE_NAME))["test"]
+    return HEADER + "".join(_line(*key[:2], runs) for key, runs in sorted(systems.items()))
 
 
 def _line(dataset: str, system: str, runs: Mapping[bool, Mapping[int, RankedQueries]]) -> str:
