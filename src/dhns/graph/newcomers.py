@@ -16,7 +16,7 @@ from dhns.graph.attributes import is_attribute_table
 from dhns.graph.feature_files import SUFFIXES
 from dhns.graph.features import read_modalities
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality, Vocabulary
-from dhns.graph.readers.row_stream import Fault, Part, RowStream, as_name
+from dhns.graph.readers.row_stream import Fault, Row, RowStream, triple_ids
 from dhns.graph.readers.vocabularies import read_vocabulary
 
 NAMES, TRIPLES = "entities.tsv", "triples"
@@ -26,9 +26,7 @@ class Told(NamedTuple):
     """A triple as a file has it, and the place to name where it is wrong."""
 
     place: str
-    head: Part
-    relation: Part
-    tail: Part
+    row: Row | Fault
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Newcomers:
         """A graph with them in it, and their triples ``(n, 3)``, None if there are none.
 
         Raises:
-            InputError: see `graph_with`, or a triple names nothing, or no newcomer.
+            InputError: see `graph_with` and `triple_ids`; or a triple has no newcomer.
         """
         labels = dict(zip(self.names.keys, self.names.labels, strict=True))
         grown = replace(graph_with(graph, self.names.keys, self.features, labels), notes=(*graph.notes, *self.notes))
@@ -175,25 +173,16 @@ def _read_triples(folder: Path) -> tuple[list[Told], list[str]]:
         raise InputError(f"{paths[1]}: {paths[0].name} holds triples, too; leave one of them out")
     if not paths:
         return [], []
-    stream, triples = RowStream(paths[0]), []
-    for row in stream:
-        place = f"{stream.path}, {stream.unit} {row.number}"
-        if isinstance(row, Fault):
-            raise InputError(f"{place}: {row.words}")
-        triples.append(Told(place, row.head, row.relation, row.tail))
+    stream = RowStream(paths[0])
+    triples = [Told(f"{stream.path}, {stream.unit} {row.number}", row) for row in stream]
     return triples, stream.notes
 
 
 def _ids(graph: KnowledgeGraph, before: int, told: Told) -> tuple[int, int, int]:
-    ids = []
-    for name, vocabulary in (("head", graph.entities), ("relation", graph.relations), ("tail", graph.entities)):
-        if (part := getattr(told, name)) is None:
-            raise InputError(f"{told.place}: the {name} is empty; a triple has all three")
-        try:
-            ids.append(vocabulary.find(str(as_name(part))))
-        except InputError as error:
-            raise InputError(f"{told.place}: {error}") from None
-    head, relation, tail = ids
+    try:
+        head, relation, tail = triple_ids(graph, told.row)
+    except InputError as error:
+        raise InputError(f"{told.place}: {error}") from None
     if max(head, tail) < before:
         raise InputError(f"{told.place}: neither head nor tail is in {NAMES}; give triples of new entities only")
     return head, relation, tail

@@ -16,7 +16,7 @@ import torch
 from dhns.errors import InputError
 from dhns.files import replacing, require_apart
 from dhns.graph.knowledge_graph import KnowledgeGraph
-from dhns.graph.readers.row_stream import Fault, Row, RowStream, as_name
+from dhns.graph.readers.row_stream import Fault, Row, RowStream, as_name, triple_ids
 from dhns.graph.triple_sets import Places
 from dhns.progress import Advance, progress
 from dhns.results.record_stream import Columns, record_stream, require_stream_kind
@@ -267,19 +267,11 @@ def _ids(graph: KnowledgeGraph, row: Row | Fault, whole: bool, suggest: bool) ->
     Raises:
         InputError: it is bad.
     """
+    if whole:
+        return Query(*triple_ids(graph, row, suggest))
     if isinstance(row, Fault):
         raise InputError(row.words)
-    parts = (row.head, row.relation, row.tail)
-    if whole:
-        for name, part in zip(("head", "relation", "tail"), parts, strict=True):
-            if part is None:
-                raise InputError(f"the {name} is empty; a triple has all three")
-        return Query(*(_find(graph, i, part, suggest) for i, part in enumerate(parts)))
-    return Query.parse(graph, *map(as_name, parts), suggest=suggest)
-
-
-def _find(graph: KnowledgeGraph, place: int, part: Any, suggest: bool) -> int:
-    return (graph.relations if place == 1 else graph.entities).find(str(as_name(part)), suggest)
+    return Query.parse(graph, *map(as_name, (row.head, row.relation, row.tail)), suggest=suggest)
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

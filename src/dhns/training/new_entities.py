@@ -125,18 +125,18 @@ def _fit(module: LinkPredictionModule, before: int, triples: Tensor, steps: int)
     start = structure[before:].clone()
     scale = float(structure[:before].std())
     queries, answer = Queries.both_sides(triples)
-    chunks = torch.split(torch.arange(len(answer), device=answer.device), queries_per_chunk(len(structure)))
+    rows = torch.split(torch.arange(len(answer), device=answer.device), queries_per_chunk(len(structure)))
+    parts = [(queries.rows(some), answer[some]) for some in rows]
+    chunks = [(asked, right, _others(module.known, asked, right)) for asked, right in parts]
     structure.requires_grad_(True)
-    others = torch.arange(before, device=structure.device)
+    others, lowest = torch.arange(before, device=structure.device), structure.new_tensor(-torch.inf)
     optimizer = torch.optim.Adam([structure], lr=STEP * scale)
     with torch.enable_grad():
         for _ in range(steps):
             loss = PULL * ((structure[before:] - start) / scale).square().sum()
             (gradient,) = torch.autograd.grad(loss, [structure])
-            for some in chunks:
-                asked, right = queries.rows(some), answer[some]
-                true = _is_known(module.known, asked, right, len(structure))
-                scores = model.score_all(asked).masked_fill(true, -torch.inf)
+            for asked, right, true in chunks:
+                scores = model.score_all(asked).index_put(true, lowest)
                 loss = torch.nn.functional.cross_entropy(scores, right, reduction="sum")
                 gradient += torch.autograd.grad(loss, [structure])[0]
             structure.grad = gradient.index_fill_(0, others, 0)  # a row without gradient stays as it is
@@ -145,13 +145,11 @@ def _fit(module: LinkPredictionModule, before: int, triples: Tensor, steps: int)
     structure.requires_grad_(False)
 
 
-def _is_known(known: KnownAnswers, queries: Queries, answer: Tensor, count: int) -> Tensor:
-    """``(B, E)`` bool: a known answer of the query, other than the one that is asked for."""
-    mask = torch.zeros(len(answer), count, dtype=torch.bool, device=answer.device)
+def _others(known: KnownAnswers, queries: Queries, answer: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and entities ``(known,)`` of the known answers of queries but those that are asked for, ``answer``."""
     row, entity = known.lookup(queries)
-    mask[row, entity] = True
-    mask[torch.arange(len(answer), device=answer.device), answer] = False
-    return mask
+    other = entity != answer[row]
+    return row[other], entity[other]
 
 
 def _settings(module: LinkPredictionModule) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from dhns.config.values import check_value, plain
 from dhns.errors import InputError
 from dhns.exchange.vectors import NamedVectors, require_format, write_vectors
 from dhns.graph.candidates import Candidates
-from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
+from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.graph.newcomers import graph_with, read_newcomers
-from dhns.graph.readers.row_stream import as_name
+from dhns.graph.readers.row_stream import as_name, find_part
 from dhns.ranges import Count
 from dhns.training.answer_files import BadLines, FileReport, predict_file, score_file
 from dhns.training.blend import Blend
@@ -202,7 +202,7 @@ class TrainedModel:
         """
         if relations is not None and (isinstance(relations, str) or not len(relations)):
             raise InputError(f"relations is {relations!r}; expected a list of some, or None for all")
-        chosen = None if relations is None else [_find(self.graph.relations, name) for name in relations]
+        chosen = None if relations is None else [find_part(self.graph.relations, name) for name in relations]
         triples, scores = discover(self.ranker, chosen, n, each_relation, candidates)
         return [Discovery(**row) for row in discovery_rows(self.graph, triples, scores, self.calibration)]
 
@@ -321,9 +321,5 @@ def to_ids(graph: KnowledgeGraph, triples: Iterable[Sequence[Name]] | np.ndarray
     if wrong := next((row for row in rows if len(row) != 3), None):
         raise InputError(f"{wrong} is no triple; expected (head, relation, tail)")
     names = (graph.entities, graph.relations, graph.entities)
-    ids = [[_find(vocabulary, part) for vocabulary, part in zip(names, row, strict=True)] for row in rows]
+    ids = [[find_part(vocabulary, part) for vocabulary, part in zip(names, row, strict=True)] for row in rows]
     return torch.tensor(ids)
-
-
-def _find(names: Vocabulary, part: Any) -> int:
-    return names.find(str(as_name(part)))

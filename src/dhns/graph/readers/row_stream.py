@@ -15,6 +15,7 @@ import numpy as np
 
 from dhns.errors import InputError
 from dhns.extras import optional
+from dhns.graph.knowledge_graph import KnowledgeGraph, Vocabulary
 from dhns.graph.readers.columns import LEFT_OUT, STANDARD
 from dhns.graph.readers.header import columns_of
 from dhns.graph.text_files import archive_of, is_text, require_utf8
@@ -49,6 +50,29 @@ class Fault(NamedTuple):
 def as_name(part: object) -> str | None:
     """A whole number is an id, and anything else a name."""
     return None if part is None else f"id:{int(part)}" if isinstance(part, int | np.integer) else str(part)
+
+
+def find_part(names: Vocabulary, part: object, suggest: bool = True) -> int:
+    """The id of what a part names; see `Vocabulary.find`."""
+    return names.find(str(as_name(part)), suggest)
+
+
+def triple_ids(graph: KnowledgeGraph, row: Row | Fault, suggest: bool = True) -> tuple[int, int, int]:
+    """The ids of a whole triple.
+
+    Raises:
+        InputError: the line says nothing, a part is empty, or names nothing or several things.
+    """
+    if isinstance(row, Fault):
+        raise InputError(row.words)
+    for name, part in zip(STANDARD, row[1:], strict=True):
+        if part is None:
+            raise InputError(f"the {name} is empty; a triple has all three")
+    entities, relations = graph.entities, graph.relations
+    head, relation, tail = (
+        find_part(names, part, suggest) for names, part in zip((entities, relations, entities), row[1:], strict=True)
+    )
+    return head, relation, tail
 
 
 class RowStream:
