@@ -142,6 +142,14 @@ def test_the_pages_of_journeys_and_answers_have_the_numbers_of_their_runs():
             assert f"{100 * value['ece']:.{digits}f}" in text
 
 
+def test_the_page_of_new_entities_has_the_answers_of_its_log():
+    log = (JOURNEYS / "newland" / "log.txt").read_text(encoding="utf-8")
+    answers = [line.strip("│").replace("│", " ").split() for line in log.splitlines() if line.startswith("│")]
+    page = [line.split() for line in new_entities.PAGE.read_text(encoding="utf-8").splitlines()]
+    assert len(answers) == 4
+    assert all(answer in page for answer in answers)
+
+
 def answers_page():
     return (REPOSITORY / "docs" / "answers.md").read_text(encoding="utf-8")
 
