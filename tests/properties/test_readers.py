@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
@@ -138,6 +138,7 @@ WORDED = st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=4)
 
 
 @quick
+@example(splits=([("head", "head", "head")], [("head", "relation", "t")], [("h", "relation", "tail")]))
 @given(splits=SPLIT_ROWS | st.tuples(WORDED, WORDED, WORDED))
 @counted("triples of names, written and read with headers looked for")
 def test_a_header_is_left_out_only_if_it_shares_no_name_with_a_triple(splits):

@@ -38,14 +38,20 @@ def find_headers(tables: Sequence[Sequence[Row]]) -> list[bool]:
         tables: rows of the splits, train first; some may be empty.
     """
     shared = _first_line_of_all(tables)
-    likely = [bool(rows) and (shared or columns_of(rows[0]) is not None) for rows in tables]
-    if not any(likely):
-        return likely
-    pairs = list(zip(tables, likely, strict=True))
-    named = {name for rows, found in pairs if found for name in _names(rows[0])}
-    others = (row for rows, found in pairs for row in islice(rows, found, None))
+    found = [bool(rows) and (shared or columns_of(rows[0]) is not None) for rows in tables]
+    # a line that turns out to be a triple has names that stand in another row
+    while any(found) and (kept := _apart(tables, found)) != found:
+        found = kept
+    return found
+
+
+def _apart(tables: Sequence[Sequence[Row]], supposed: Sequence[bool]) -> list[bool]:
+    """Which of the supposed headers are the standard one, or have no name of a row that is none."""
+    pairs = list(zip(tables, supposed, strict=True))
+    named = {name for rows, header in pairs if header for name in _names(rows[0])}
+    others = (row for rows, header in pairs for row in islice(rows, header, None))
     used = named.intersection(chain.from_iterable(others))
-    return [found and (tuple(rows[0]) == STANDARD or used.isdisjoint(_names(rows[0]))) for rows, found in pairs]
+    return [header and (tuple(rows[0]) == STANDARD or used.isdisjoint(_names(rows[0]))) for rows, header in pairs]
 
 
 def _names(row: Row) -> list[str]:
