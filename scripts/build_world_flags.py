@@ -31,6 +31,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+
 from world_flags.facts import Draft, add_world
 from world_flags.features import encode_images, encode_texts
 from world_flags.flags import add_colours, drawings, render

@@ -23,16 +23,16 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from blocks import ROOT, cells, difference, line, replaced, rewrite
 from dhns.config.resolvers import register_resolvers
 from dhns.resources import conf_dir
-from dhns.results.estimates import Difference, paired_differences
+from dhns.results.estimates import Difference
 from dhns.results.ranks import FILE_NAME as RANKS
 from dhns.results.ranks import RankedQueries, read_ranks
 from dhns.results.store import find_results
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE, RUNS = ROOT / "docs" / "ceilings.md", ROOT / "results" / "ceilings"
-BEGIN, END = "<!-- measured: scripts/ceilings.py writes these tables -->\n", "<!-- end -->"
+BEGIN = "<!-- measured: scripts/ceilings.py writes these tables -->\n"
 REFERENCE = "bernoulli 64"
 HEADER = (
     "| negatives | lr | N3 | seeds | validation MRR | test MRR | difference | 95 % |\n"
@@ -143,7 +143,7 @@ def tables(folder: Path) -> str:
     parts = []
     for dataset, model in sorted({key[:2] for key in best}):
         runs = {key[2]: group for key, group in best.items() if key[:2] == (dataset, model)}
-        lines = [_line(name, runs[name], difference) for name, difference in _differences(runs)]
+        lines = [_line(name, runs[name], found) for name, found in _differences(runs)]
         parts.append(f"\n{dataset}, {model}, {_length(runs.values())}\n\n{HEADER}{''.join(lines)}")
     return "".join(parts)
 
@@ -156,17 +156,12 @@ def _length(groups: Iterable[Sequence[Run]]) -> str:
 def _differences(runs: Mapping[str, list[Run]]) -> Iterator[tuple[str, Difference | None]]:
     """Ways by rising test MRR, with the paired difference to the reference over the seeds that both have."""
     for name in sorted(runs, key=lambda name: _mean_test(runs[name])):
-        pair = _paired(runs[name], runs.get(REFERENCE, [])) if name != REFERENCE else None
-        if pair is None or not pair[0]:
-            yield name, None
-        else:
-            yield name, paired_differences({"own": pair[0], "reference": pair[1]}, "reference")["own"]
+        known = name != REFERENCE and REFERENCE in runs
+        yield name, difference(_by_seed(runs[name]), _by_seed(runs[REFERENCE])) if known else None
 
 
-def _paired(own: Sequence[Run], reference: Sequence[Run]) -> tuple[list[RankedQueries], list[RankedQueries]]:
-    by_seed = [{run.result["seed"]: run for run in runs} for runs in (own, reference)]
-    seeds = sorted(by_seed[0].keys() & by_seed[1].keys())
-    return [by_seed[0][seed].ranks for seed in seeds], [by_seed[1][seed].ranks for seed in seeds]
+def _by_seed(runs: Sequence[Run]) -> dict[int, RankedQueries]:
+    return {run.result["seed"]: run.ranks for run in runs}
 
 
 def _tests(runs: Iterable[Run]) -> list[float]:
@@ -177,32 +172,24 @@ def _mean_test(runs: Iterable[Run]) -> float:
     return float(np.mean(_tests(runs)))
 
 
-def _line(name: str, runs: Sequence[Run], difference: Difference | None) -> str:
+def _line(name: str, runs: Sequence[Run], found: Difference | None) -> str:
     config, tests = runs[0].result["config"], _tests(runs)
     spread = f" ± {np.std(tests, ddof=1):.2f}" if len(tests) > 1 else ""
-    cells = [
+    values = [
         name,
         f"{config['optimization']['optimizer']['lr']:g}",
         f"{config['regularizer'].get('weight', 0):g}",
         str(len(runs)),
         f"{100 * np.mean([run.valid for run in runs]):.2f}",
         f"{np.mean(tests):.2f}{spread}",
-        *_difference_cells(difference),
+        *cells(found),
     ]
-    return f"| {' | '.join(cells)} |\n"
-
-
-def _difference_cells(difference: Difference | None) -> tuple[str, str]:
-    if difference is None:
-        return "", ""
-    low, high = (100 * (bound or 0) for bound in (difference.low, difference.high))
-    return f"{100 * difference.value:+.2f}", f"[{low:+.2f}, {high:+.2f}]"
+    return line(values)
 
 
 def updated(page: str) -> str:
     """The page with its tables made anew."""
-    before, rest = page.split(BEGIN)
-    return before + BEGIN + tables(RUNS) + END + rest.split(END, 1)[1]
+    return replaced(page, BEGIN, tables(RUNS))
 
 
 def draw(folder: Path) -> None:
@@ -217,13 +204,13 @@ def draw(folder: Path) -> None:
             runs = {key[2]: group for key, group in best.items() if key[:2] == (dataset, model)}
             reference = _mean_test(runs[REFERENCE]) if REFERENCE in runs else None
             names = []
-            for row, (name, difference) in enumerate(_differences(runs)):
+            for row, (name, found) in enumerate(_differences(runs)):
                 names.append(name)
                 mean = _mean_test(runs[name])
-                if difference is not None and reference is not None:
+                if found is not None and reference is not None:
                     bounds = [
-                        [100 * (difference.value - (difference.low or 0))],
-                        [100 * ((difference.high or 0) - difference.value)],
+                        [100 * (found.value - (found.low or 0))],
+                        [100 * ((found.high or 0) - found.value)],
                     ]
                     axes.errorbar([mean], [row], xerr=bounds, color="grey", capsize=3)
                 axes.plot([mean], [row], "o", color="black" if name == REFERENCE else "tab:blue")
@@ -266,7 +253,7 @@ def main(arguments: Sequence[str]) -> None:
     match arguments:
         case []:
             draw(RUNS)
-            PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+            rewrite(PAGE, updated)
         case ["commands", dataset, *rest]:
             print("\n".join(commands(dataset, Path(rest[0]) if rest else None)))
         case ["chosen", source, target]:

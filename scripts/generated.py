@@ -7,23 +7,19 @@ in nothing but it, seed by seed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 from omegaconf import OmegaConf
 
+from blocks import ROOT, Seeds, cells, difference, line, mean_mrr, ranked_results, replaced, rewrite
 from dhns.config.identity import config_hash
 from dhns.config.resolvers import register_resolvers
-from dhns.results.estimates import paired_differences
-from dhns.results.ranks import FILE_NAME, RankedQueries, read_ranks
-from dhns.results.store import find_results
+from dhns.results.ranks import RankedQueries
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "diffheg.md"
 FOLDERS = [ROOT / "results" / name for name in ("full", "own_entity", "generated", "frugal", "strong", "ceilings")]
-BEGIN, END = "<!-- measured: scripts/generated.py writes this table -->\n", "<!-- end -->"
+BEGIN = "<!-- measured: scripts/generated.py writes this table -->\n"
 HEADER = (
     "| data set | model | own entity | generator | seeds | MRR without | MRR with | difference | 95 % | p |\n"
     "|---|---|---|---|---:|---:|---:|---:|---|---:|\n"
@@ -57,10 +53,9 @@ def table() -> str:
 def _runs() -> Ranks:
     register_resolvers()
     found: Ranks = defaultdict(dict)
-    for path, result in (run for folder in FOLDERS if folder.is_dir() for run in find_results(folder)):
-        ranks = path.with_name(FILE_NAME)
-        if ranks.is_file() and "encoder" in result["config"]:  # not a blend
-            found[_row(result)][result["seed"]] = read_ranks(ranks)["test"]
+    for result, ranked in ranked_results(FOLDERS):
+        if "encoder" in result["config"]:  # not a blend
+            found[_row(result)][result["seed"]] = ranked
     return found
 
 
@@ -76,37 +71,32 @@ def _row(result: Mapping[str, Any]) -> Row:
     return Row(result["dataset"], model, own, others, generator)
 
 
-def _line(row: Row, runs: Mapping[int, RankedQueries], others: Mapping[int, RankedQueries]) -> str:
+def _line(row: Row, runs: Seeds, others: Seeds) -> str:
     seeds = sorted(runs.keys() & others.keys())
     if not seeds:
         return ""
-    own, without = [runs[seed] for seed in seeds], [others[seed] for seed in seeds]
-    difference = paired_differences({"without": without, "with": own}, "without")["with"]
-    low, high = (100 * (bound or 0) for bound in (difference.low, difference.high))
-    cells = [
-        row.dataset,
-        row.model,
-        "yes" if row.own_entity else "no",
-        row.generator,
-        str(len(seeds)),
-        *(f"{100 * np.mean(list(_mrr(ranks))):.2f}" for ranks in (without, own)),
-        f"{100 * difference.value:+.2f}",
-        f"[{low:+.2f}, {high:+.2f}]",
-        "< 0.001" if difference.p < 0.001 else f"{difference.p:.3f}",
-    ]
-    return f"| {' | '.join(cells)} |\n"
-
-
-def _mrr(runs: list[RankedQueries]) -> Iterator[float]:
-    for ranked in runs:
-        yield float((1 / ranked.realistic).mean())
+    own, without = ({seed: ranks[seed] for seed in seeds} for ranks in (runs, others))
+    found = difference(own, without)
+    assert found is not None
+    return line(
+        [
+            row.dataset,
+            row.model,
+            "yes" if row.own_entity else "no",
+            row.generator,
+            str(len(seeds)),
+            mean_mrr(without),
+            mean_mrr(own),
+            *cells(found),
+            "< 0.001" if found.p < 0.001 else f"{found.p:.3f}",
+        ]
+    )
 
 
 def updated(page: str) -> str:
     """The page with its table made anew."""
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
+    return replaced(page, BEGIN, table())
 
 
 if __name__ == "__main__":
-    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite(PAGE, updated)

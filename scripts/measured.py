@@ -6,9 +6,10 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from blocks import ROOT, replaced, rewrite
+
 PAGE = ROOT / "docs" / "rows.md"
-BEGIN, END = "<!-- measured: scripts/measured.py writes this block from results/tables -->\n", "<!-- end -->"
+BEGIN = "<!-- measured: scripts/measured.py writes this block from results/tables -->\n"
 HEADINGS = {"2": "Tables 2 and 3", "3": "Tables 2 and 3", "4": "Table 4", "5": "Table 5"}
 
 
@@ -41,8 +42,7 @@ def _number(line: dict[str, str]) -> str:
 
 def updated(page: str, files: Iterable[Path]) -> str:
     """The page with its block made anew."""
-    before, rest = page.split(BEGIN)
-    return before + BEGIN + block(files) + END + rest.split(END, 1)[1]
+    return replaced(page, BEGIN, block(files))
 
 
 def tables() -> list[Path]:
@@ -53,4 +53,4 @@ def tables() -> list[Path]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8"), tables()), encoding="utf-8")
+    rewrite(PAGE, lambda page: updated(page, tables()))

@@ -6,16 +6,14 @@ Speeds are those that ``make bench`` left; qualities are those of training runs 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
+from blocks import ROOT, replaced, rewrite
 from dhns.results.store import read_result
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 SPEEDS = "<!-- speeds: scripts/measured_speed.py writes this block from results/bench -->\n"
 QUALITIES = "<!-- qualities: scripts/measured_speed.py writes this block from results/bench/quality -->\n"
-END = "<!-- end -->"
 
 
 def block(works: list[dict[str, Any]]) -> str:
@@ -85,10 +83,9 @@ def runs() -> list[dict[str, Any]]:
 def updated(page: str) -> str:
     """The page with its blocks made anew."""
     for begin, text in ((SPEEDS, block(works())), (QUALITIES, qualities(runs()))):
-        before, rest = page.split(begin)
-        page = before + begin + text + END + rest.split(END, 1)[1]
+        page = replaced(page, begin, text)
     return page
 
 
 if __name__ == "__main__":
-    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite(PAGE, updated)

@@ -12,22 +12,21 @@ import json
 import statistics
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 import dhns
-from dhns.files import write_json, write_text
+from blocks import ROOT, replaced, rewrite
+from dhns.files import write_json
 from dhns.graph.held_out import HeldOut, hold_out_entities
 from dhns.graph.newcomers import graph_with
 from dhns.training.evaluation import rank_queries
 from dhns.training.new_entities import with_entities
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "new-entities.md", ROOT / "results" / "new_entities"
-BEGIN, END = "<!-- measured: scripts/new_entities.py writes this table -->\n", "<!-- end -->"
+BEGIN = "<!-- measured: scripts/new_entities.py writes this table -->\n"
 DATASET, SHARE, SEEDS, MODELS = "world_flags", 0.05, (0, 1, 2), ("rotate", "complex_n3", "adamf")
 TOLD = (0, 1, 3)
 """Triples of each newcomer that the model is told."""
@@ -81,8 +80,7 @@ def table() -> str:
 
 def updated(page: str) -> str:
     """The page with the table of what is stored."""
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
+    return replaced(page, BEGIN, table())
 
 
 if __name__ == "__main__":
@@ -90,4 +88,4 @@ if __name__ == "__main__":
         for name in sys.argv[2:] or MODELS:
             for number in SEEDS:
                 write_json(RESULTS / f"{name}-{number}.json", measure(name, number))
-    write_text(PAGE, updated(PAGE.read_text(encoding="utf-8")))
+    rewrite(PAGE, updated)

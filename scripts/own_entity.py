@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from omegaconf import OmegaConf
 
+from blocks import ROOT, Seeds, cells, difference, line, mean_mrr, ranked_results, replaced, rewrite
 from dhns.config.identity import config_hash
 from dhns.config.resolvers import register_resolvers
-from dhns.results.estimates import paired_differences
-from dhns.results.ranks import FILE_NAME, RankedQueries, read_ranks
-from dhns.results.store import find_results
+from dhns.results.ranks import RankedQueries
 from dhns.results.titles import name
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "own-entity.md"
 FOLDERS = [ROOT / "results" / name for name in ("own_entity", "full")]
-BEGIN, END = "<!-- measured: scripts/own_entity.py writes this table -->\n", "<!-- end -->"
+BEGIN = "<!-- measured: scripts/own_entity.py writes this table -->\n"
 HEADER = (
     "| data set | system | seeds | own above, % | MRR | left out | with its number | difference | 95 % |\n"
     "|---|---|---:|---:|---:|---:|---:|---:|---|\n"
@@ -29,47 +25,45 @@ HEADER = (
 
 def table() -> str:
     """A line per system that has runs of the same seeds without and with the number."""
-    systems: dict[tuple[str, str, str], dict[bool, dict[int, RankedQueries]]]
     register_resolvers()
+    systems: dict[tuple[str, str, str], dict[bool, dict[int, RankedQueries]]]
     systems = defaultdict(lambda: {True: {}, False: {}})
-    for path, result in (run for folder in FOLDERS for run in find_results(folder)):
+    for result, ranked in ranked_results(FOLDERS):
         own = bool(result["config"].get("own_entity", False))
         others = config_hash(OmegaConf.create({**result["config"], "own_entity": False}))
-        key = result["dataset"], name(result), others
-        systems[key][own][result["seed"]] = read_ranks(path.with_name(FILE_NAME))["test"]
+        systems[result["dataset"], name(result), others][own][result["seed"]] = ranked
     return HEADER + "".join(_line(*key[:2], runs) for key, runs in sorted(systems.items()))
 
 
-def _line(dataset: str, system: str, runs: Mapping[bool, Mapping[int, RankedQueries]]) -> str:
+def _line(dataset: str, system: str, runs: Mapping[bool, Seeds]) -> str:
     seeds = sorted(runs[False].keys() & runs[True].keys())
     if not seeds:
         return ""
-    without, with_it = ([runs[own][seed] for seed in seeds] for own in (False, True))
-    difference = paired_differences({"without": without, "with": with_it}, "without")["with"]
-    low, high = (100 * (bound or 0) for bound in (difference.low, difference.high))
-    cells: list[Any] = [
-        f"{100 * np.mean([(ranked.own == 2).mean() for ranked in without]):.1f}",
-        *(f"{100 * np.mean(values):.2f}" for values in (_mrr(without), _left_out(without), _mrr(with_it))),
-        f"{100 * difference.value:+.2f}",
-        f"[{low:+.2f}, {high:+.2f}]",
-    ]
-    return f"| {dataset} | {system} | {len(seeds)} | {' | '.join(cells)} |\n"
+    without, with_it = ({seed: runs[own][seed] for seed in seeds} for own in (False, True))
+    own_above = np.mean([(ranked.own == 2).mean() for ranked in without.values()])
+    return line(
+        [
+            dataset,
+            system,
+            str(len(seeds)),
+            f"{100 * own_above:.1f}",
+            mean_mrr(without),
+            f"{100 * np.mean([_left_out(ranked) for ranked in without.values()]):.2f}",
+            mean_mrr(with_it),
+            *cells(difference(with_it, without)),
+        ]
+    )
 
 
-def _mrr(runs: list[RankedQueries]) -> list[float]:
-    return [float((1 / ranked.realistic).mean()) for ranked in runs]
-
-
-def _left_out(runs: list[RankedQueries]) -> list[float]:
-    """Were the own entity no candidate where it is not the answer."""
-    return [float((1 / (ranked.realistic - ranked.own / 2)).mean()) for ranked in runs]
+def _left_out(ranked: RankedQueries) -> float:
+    """MRR, were the own entity no candidate where it is not the answer."""
+    return float((1 / (ranked.realistic - ranked.own / 2)).mean())
 
 
 def updated(page: str) -> str:
     """The page with its table made anew."""
-    before, rest = page.split(BEGIN)
-    return before + BEGIN + table() + END + rest.split(END, 1)[1]
+    return replaced(page, BEGIN, table())
 
 
 if __name__ == "__main__":
-    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite(PAGE, updated)

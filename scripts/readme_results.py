@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
+from blocks import ROOT, replaced, rewrite
 from dhns.results.store import find_results
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "README.md"
 FOLDERS = ("blend", "own_entity", "full", "tables/benchmarks")
-BEGIN, END = "<!-- results: scripts/readme_results.py writes this table -->\n", "<!-- end -->"
+BEGIN = "<!-- results: scripts/readme_results.py writes this table -->\n"
 DATASETS = {"MKG-Y": ("3", "mkg_y"), "MKG-W": ("2", "mkg_w")}
 """The table of the paper, and the name in it."""
 ROWS = {
@@ -81,9 +80,8 @@ def _published(number: str, dataset: str, row: str) -> str:
 
 def updated(page: str) -> str:
     """The page with its table made anew."""
-    before, rest = page.split(BEGIN)
-    return before + BEGIN + table() + END + rest.split(END, 1)[1]
+    return replaced(page, BEGIN, table())
 
 
 if __name__ == "__main__":
-    PAGE.write_text(updated(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite(PAGE, updated)

@@ -28,9 +28,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from pytorch_lightning.callbacks import Callback
 
+from blocks import ROOT, replaced, rewrite
 from dhns.config.resolvers import register_resolvers
 from dhns.data.datamodule import TripleDataModule
-from dhns.files import write_json, write_text
+from dhns.files import write_json
 from dhns.graph.knowledge_graph import KnowledgeGraph, Modality, Vocabulary
 from dhns.kernels.allocator import keep_freed_memory, leave_new_memory_as_it_is
 from dhns.ranking.evaluation import rank_triples
@@ -39,9 +40,8 @@ from dhns.results.store import versions
 from dhns.training.build import build_module
 from dhns.training.module import LinkPredictionModule
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE, RESULTS = ROOT / "docs" / "sizes.md", ROOT / "results" / "sizes"
-BEGIN, END = "<!-- measured: scripts/sizes.py writes this block from results/sizes -->\n", "<!-- end -->"
+BEGIN = "<!-- measured: scripts/sizes.py writes this block from results/sizes -->\n"
 ENTITIES, DIMS = (10_000, 100_000, 1_000_000, 3_000_000), (64, 128)
 RELATIONS, TEXT, BATCH, NEGATIVES = 50, 384, 1024, 64
 WARM, COUNTED = 4, 7
@@ -261,8 +261,7 @@ def peak_gb() -> float:
 
 def updated(page: str) -> str:
     """The page with its tables made anew."""
-    before, rest = page.split(BEGIN)
-    return before + BEGIN + block() + END + rest.split(END, 1)[1]
+    return replaced(page, BEGIN, block())
 
 
 def block() -> str:
@@ -390,7 +389,7 @@ def main(arguments: Sequence[str]) -> None:
     match arguments:
         case []:
             draw()
-            write_text(PAGE, updated(PAGE.read_text(encoding="utf-8")))
+            rewrite(PAGE, updated)
         case ["measure", *names]:
             for cell in {cell.name: cell for cell in cells()}.values():
                 if cell.name in names or not names:

@@ -1,11 +1,9 @@
 """Every number in the stored tables and in docs/rows.md and docs/missing-modalities.md is that of a stored run."""
 
 import csv
-import importlib.util
 import json
 import re
 import statistics
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,6 +11,14 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+import ceilings
+import generated
+import measured
+import measured_speed
+import new_entities
+import own_entity
+import readme_results
+import sizes
 from builders import composed
 from dhns.config.identity import config_hash
 from dhns.experiments.reproduction.cells import table_cells
@@ -26,20 +32,6 @@ from dhns.results.systems import data_sets
 from dhns.results.tables import missing_table, show
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses look their annotations up
-    spec.loader.exec_module(module)
-    return module
-
-
-measured, measured_speed, new_entities = script("measured"), script("measured_speed"), script("new_entities")
-generated = script("generated")
-own_entity, readme_results, ceilings = script("own_entity"), script("readme_results"), script("ceilings")
-sizes = script("sizes")
 
 
 WRITTEN = [own_entity, readme_results, ceilings, generated, sizes]
