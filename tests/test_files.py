@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dhns.errors import InputError
-from dhns.files import remove_unfinished, replacing, replacing_folder, require_apart, require_place
+from dhns.files import remove_unfinished, replacing, replacing_folder, require_apart, require_place, write_text
 from dhns.results.places import require_out
 
 
@@ -34,6 +34,16 @@ def test_a_folder_takes_the_place_of_a_former_one_but_for_what_is_kept(tmp_path,
         assert sorted(map(str, Path().iterdir())) == [".git", "a"]  # also for whoever is in the folder
     assert (tmp_path / "link").is_symlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "link"]
+
+
+def test_a_link_stays_and_what_it_points_to_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "latest.txt").symlink_to("there/first.txt")
+    for text in ("new", "again"):  # the file is absent at first
+        write_text(tmp_path / "latest.txt", text)
+        assert (tmp_path / "latest.txt").is_symlink()
+        assert (tmp_path / "there" / "first.txt").read_text(encoding="utf-8") == text
+    assert names(tmp_path) == ["latest.txt", "there", "there/first.txt"]
 
 
 def test_what_is_unfinished_is_known_while_it_is(tmp_path):

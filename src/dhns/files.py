@@ -67,15 +67,18 @@ def _remove(path: Path) -> None:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, so that ``path`` is either absent, the old one, or complete: a temporary one, then renamed.
 
+    Where ``path`` is a symbolic link, that stays, and the file that it points to is written.
+
     Raises:
         OSError: with the path of the file, if the disk is full or the like.
     """
-    with _beside(path) as temporary:
+    target = path.resolve() if path.is_symlink() else path
+    with _beside(target) as temporary:
         with temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(target)
 
 
 @contextmanager

@@ -76,6 +76,23 @@ def test_features_stay_at_home_if_asked_and_are_pointed_to(place, tmp_path):
     assert "their files are not included" in (tmp_path / "pack" / "README.md").read_text(encoding="utf-8")
 
 
+def test_features_that_changed_are_not_shared_with_the_model(place, tmp_path):
+    run = shutil.copytree(place / "run0", tmp_path / "run")
+    file = run / "features" / "textual.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.unlink()  # a hard link to what all runs share
+    file.write_bytes(content)
+    with pytest.raises(dhns.InputError, match="modality/textual of its graph are not what the model was trained on"):
+        pack(run, tmp_path / "pack")
+    file.write_bytes(content[:100])
+    with pytest.raises(dhns.InputError, match="or remove that file and share the model without features"):
+        pack(run, tmp_path / "pack", with_features=False)
+    assert not (tmp_path / "pack").exists()
+    file.unlink()
+    pack(run, tmp_path / "pack", with_features=False)
+
+
 def test_the_card_has_the_numbers_of_the_result(place, tmp_path):
     pack(place / "run0", tmp_path / "pack", licence="mit", address="hf://me/model")
     text = (tmp_path / "pack" / "README.md").read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from safetensors.torch import save
 from dhns.config.starting_points import BLEND, WEIGHTS
 from dhns.errors import InputError
 from dhns.files import link, replacing_folder, require_place, write_bytes, write_json, write_text
+from dhns.graph.fingerprint import fingerprint
 from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.results.ranks import FILE_NAME as RANKS_FILE
 from dhns.results.ranks import read_ranks
@@ -22,7 +23,7 @@ from dhns.sharing.card import BEGINNING, card
 from dhns.sharing.card import FILE_NAME as CARD_FILE
 from dhns.training.blend import MEMBERS
 from dhns.training.calibration import ENDING, fingerprint_of, load_calibration, save_calibration
-from dhns.training.checkpoint import METADATA, read_chosen
+from dhns.training.checkpoint import METADATA, changed_parts, read_chosen
 from dhns.training.saved_graph import FEATURES, load_saved_graph
 from dhns.training.saved_graph import FILE_NAME as GRAPH_FILE
 
@@ -30,6 +31,7 @@ KEPT = ("state_dict", "hyper_parameters", "batches_seen", "epoch", "fingerprints
 """What using a model needs of a checkpoint; the states of optimizers are left out."""
 ALLOWED = (CARD_FILE, RESULT_FILE, RANKS_FILE, BLEND, f"*{ENDING}", "*.safetensors")
 """What a shared folder may hold: nothing in it can run code."""
+_WITHOUT = "share the model without features: with_features=false"
 
 
 def pack(
@@ -67,8 +69,8 @@ def pack(
         if (run / BLEND).is_file():
             graph = _pack_members(run, new, with_features)
         else:
-            _pack_weights(run, new / "checkpoints" / WEIGHTS)
-            graph = _pack_graph(run, new, with_features)
+            weights = _pack_weights(run, new / "checkpoints" / WEIGHTS)
+            graph = _pack_graph(run, new, weights, with_features)
             result["checkpoint"] = f"checkpoints/{WEIGHTS}"
         write_json(new / RESULT_FILE, result)
         if (calibration := load_calibration(run)) is not None:
@@ -110,24 +112,30 @@ def _is_pack(folder: Path) -> bool:
     return card.is_file() and card.read_text(encoding="utf-8", errors="replace").startswith(BEGINNING)
 
 
-def _pack_weights(run: Path, target: Path) -> None:
-    """Raises InputError if there is no readable checkpoint."""
+def _pack_weights(run: Path, target: Path) -> dict[str, Any]:
+    """What it keeps of the checkpoint beside the weights; InputError if there is no readable one."""
     _, content = read_chosen(run)
     kept: dict[str, Any] = {key: content.get(key) for key in KEPT}
     tensors = {name: tensor.contiguous().clone() for name, tensor in kept.pop("state_dict").items()}
     kept["hyper_parameters"] = without_places(kept["hyper_parameters"])
     write_bytes(target, save(tensors, {METADATA: json.dumps(kept)}))
+    return kept
 
 
-def _pack_graph(run: Path, folder: Path, with_features: bool) -> KnowledgeGraph:
+def _pack_graph(run: Path, folder: Path, weights: Mapping[str, Any], with_features: bool) -> KnowledgeGraph:
     if not (run / GRAPH_FILE).is_file():
         raise InputError(
             f"{run} holds no {GRAPH_FILE} (it is gone, or was never kept: keep_data=false); train with keep_data=true"
         )
-    graph = load_saved_graph(run)
+    graph = load_saved_graph(run, f"remove that file and {_WITHOUT}")
     if with_features and graph.absent:
         file = run / FEATURES / f"{next(iter(graph.absent))}.safetensors"
-        raise InputError(f"{file}: no such file; put it back, or share the model without features: with_features=false")
+        raise InputError(f"{file}: no such file; put it back, or {_WITHOUT}")
+    if changed := changed_parts(weights, fingerprint(graph)):
+        raise InputError(
+            f"{run}: {', '.join(changed)} of its graph are not what the model was trained on, and nobody could use the "
+            "two together; restore the files, or train again (force=true)"
+        )
     link(run / GRAPH_FILE, folder / GRAPH_FILE)
     for name in graph.modalities if with_features else ():
         link(run / FEATURES / f"{name}.safetensors", folder / FEATURES / f"{name}.safetensors")
@@ -139,8 +147,8 @@ def _pack_members(run: Path, folder: Path, with_features: bool) -> KnowledgeGrap
     names, graphs = [], []
     for number, name in enumerate(content["members"]):
         place = folder / MEMBERS / str(number)
-        _pack_weights(run / name, place / WEIGHTS)
-        graphs.append(_pack_graph((run / name).parent, place, with_features))
+        weights = _pack_weights(run / name, place / WEIGHTS)
+        graphs.append(_pack_graph((run / name).parent, place, weights, with_features))
         names.append(f"{MEMBERS}/{number}/{WEIGHTS}")
     write_json(folder / BLEND, {**content, "members": names})
     return graphs[0]

@@ -151,16 +151,19 @@ def require_same_graph(content: dict[str, Any], module: LinkPredictionModule, pa
     Raises:
         InputError: some fingerprints differ; the message names the parts.
     """
-    stored, found = content.get("fingerprints"), module.fingerprints
-    if stored is None:
-        return
-    both = stored.keys() & found.keys()
-    parts = [key for key in stored.keys() | found.keys() if key in both or not key.startswith("modality/")]
-    if changed := sorted(key for key in parts if stored.get(key) != found.get(key)):
+    if changed := changed_parts(content, module.fingerprints):
         raise InputError(
             f"{module.graph.name} has changed since {path} was trained: its {', '.join(changed)}; restore the files, "
             "or train again (force=true)"
         )
+
+
+def changed_parts(content: Mapping[str, Any], found: Mapping[str, str]) -> list[str]:
+    """The parts whose fingerprints differ from those of a checkpoint; none of one that has no fingerprints."""
+    stored = content.get("fingerprints") or found
+    both = stored.keys() & found.keys()
+    parts = [key for key in stored.keys() | found.keys() if key in both or not key.startswith("modality/")]
+    return sorted(key for key in parts if stored.get(key) != found.get(key))
 
 
 def require_own_targets(settings: Any, path: Path, trusted: Collection[str] = ()) -> None:

@@ -58,8 +58,12 @@ def remove_saved_graph(folder: Path) -> None:
     shutil.rmtree(folder / FEATURES, ignore_errors=True)
 
 
-def load_saved_graph(folder: Path) -> KnowledgeGraph:
+def load_saved_graph(folder: Path, remedy: str = _POINT) -> KnowledgeGraph:
     """The graph as it was saved; features whose file is gone end only what reads them.
+
+    Args:
+        folder: of the run.
+        remedy: what else than restoring the file helps, for messages.
 
     Raises:
         InputError: a file is missing or damaged.
@@ -70,18 +74,18 @@ def load_saved_graph(folder: Path) -> KnowledgeGraph:
             about: dict[str, Any] = json.loads(file.metadata()["graph"])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} holds no readable graph ({error}); {_POINT}") from None
+        raise InputError(f"{path} holds no readable graph ({error}); {remedy}") from None
     entities, relations = (_vocabulary(kind, about[kind]) for kind in ("entity", "relation"))
     files = {name: folder / FEATURES / f"{name}.safetensors" for name in about["modalities"]}
     absent = {
-        name: f"{file}: the {name} features of this run are not there; put the file back, or {_POINT}"
+        name: f"{file}: the {name} features of this run are not there; put the file back, or {remedy}"
         for name, file in files.items()
         if not file.is_file()
     }
     try:
         features = {name: read_modality(file, len(entities)) for name, file in files.items() if name not in absent}
     except InputError as error:
-        raise InputError(f"{error}; or {_POINT}") from None
+        raise InputError(f"{error}; or {remedy}") from None
     return KnowledgeGraph(
         about["name"],
         entities,
