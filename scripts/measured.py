@@ -9,26 +9,27 @@ from pathlib import Path
 from blocks import ROOT, replaced, rewrite
 
 PAGE = ROOT / "docs" / "rows.md"
+FOLDERS = [ROOT / "results" / name for name in ("tables", "full")]
 BEGIN = "<!-- measured: scripts/measured.py writes this block from results/tables -->\n"
 HEADINGS = {"2": "Tables 2 and 3", "3": "Tables 2 and 3", "4": "Table 4", "5": "Table 5"}
 
 
 def block(files: Iterable[Path]) -> str:
-    """Test MRR of every row by data set, the number of the paper in brackets, as Markdown."""
+    """Test MRR of every row by data set and budget, the number of the paper in brackets, as Markdown."""
     cells: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
-    budgets, datasets = set(), {}
+    columns: dict[str, None] = {}
     for file in files:
         with file.open(encoding="utf-8", newline="") as lines:
             for line in csv.DictReader(lines):
                 if line["metric"] != "mrr" or not line["mean"]:
                     continue
-                budgets.add(line["budget"])
-                datasets.setdefault(line["dataset"], None)
+                column = f"{line['dataset']}, {line['budget']}"
+                columns[column] = None
                 row = cells.setdefault(HEADINGS[line["table"]], {}).setdefault((line["group"], line["row"]), {})
-                row[line["dataset"]] = _number(line)
-    text = f"Test MRR, %, budget {', '.join(sorted(budgets))}; the paper's in brackets; * the table has a note.\n"
+                row[column] = _number(line)
+    text = "Test MRR, %, by data set and budget; the paper's in brackets; * the table has a note.\n"
     for heading, rows in cells.items():
-        used = [name for name in datasets if any(name in row for row in rows.values())]
+        used = [name for name in columns if any(name in row for row in rows.values())]
         text += f"\n{heading}\n\n| | | {' | '.join(used)} |\n|---|---|{'---:|' * len(used)}\n"
         for (group, label), row in rows.items():
             text += f"| {group} | {label} | {' | '.join(row.get(name, '') for name in used)} |\n"
@@ -47,9 +48,8 @@ def updated(page: str, files: Iterable[Path]) -> str:
 
 def tables() -> list[Path]:
     """The stored tables, the embedded data set first."""
-    return sorted(
-        (ROOT / "results" / "tables").rglob("table.csv"), key=lambda path: ("embedded" not in path.parts, path)
-    )
+    found = [path for folder in FOLDERS for path in folder.rglob("table.csv")]
+    return sorted(found, key=lambda path: ("embedded" not in path.parts, path))
 
 
 if __name__ == "__main__":
