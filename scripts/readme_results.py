@@ -36,6 +36,9 @@ ROWS = {
     "ComplEx-N3 and RotatE, blended": ("complex_n3 + rotate", False),
     "ComplEx-N3 and DHNS, blended": ("complex_n3 + dhns", False),
     "ComplEx-N3 and AdaMF, blended": ("complex_n3 + adamf", False),
+    "ComplEx-N3, three seeds, blended": ("complex_n3 + complex_n3 + complex_n3", False),
+    "DHNS, three seeds, blended": ("dhns + dhns + dhns", False),
+    "ComplEx-N3 and DHNS, two seeds of each, blended": ("complex_n3 + complex_n3 + dhns + dhns", False),
 }
 """By label: the system, and whether it has the number for the own entity."""
 
