@@ -3,6 +3,7 @@
 import ast
 import inspect
 import signal
+import subprocess
 import sys
 from functools import partial
 
@@ -11,11 +12,11 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra._internal import defaults_list
 from hydra._internal.config_repository import CachingConfigRepository
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
 from hydra._internal.hydra import Hydra
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import MissingConfigException
 from hydra.plugins.sweeper import Sweeper
@@ -53,6 +54,8 @@ def test_a_program_that_is_a_hydra_app_stays_one():
         assert compose("evaluate", ["checkpoint=x"]).checkpoint == "x"
 
 
+Plugins.instance()  # whose search makes classes anew
+FileConfigSource, ImportlibResourcesConfigSource = (SourcesRegistry.instance().types[kind] for kind in ("file", "pkg"))
 # read before a fixture of all tests has composing_quickly begin
 AS_HYDRA_HAS_THEM = (
     (CachingConfigRepository, "__init__", CachingConfigRepository.__init__),
@@ -91,6 +94,28 @@ def test_quick_compositions_are_those_of_hydra(root, overrides, monkeypatch):
             assert getattr(place, name) is not function
             monkeypatch.setattr(place, name, function)
         assert quick == [fully_composed(root, *overrides)] * 2
+
+
+COMPOSE_THRICE = """
+import sys
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from dhns.compat import composing_quickly
+
+loaded, load = [], OmegaConf.load
+OmegaConf.load = staticmethod(lambda file: loaded.append(file.name) or load(file))
+with composing_quickly(), initialize_config_dir(sys.argv[1], version_base="1.3"):
+    for _ in range(3):
+        compose("root")
+print(sum(name.endswith("root.yaml") for name in loaded))
+"""
+
+
+def test_quick_compositions_parse_a_file_once(tmp_path):
+    """In a process of its own, where Hydra's search for plugins has not begun."""
+    (tmp_path / "root.yaml").write_text("x: 1\n")
+    command = [sys.executable, "-c", COMPOSE_THRICE, str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"
 
 
 def test_quick_compositions_see_a_file_that_changes_and_one_that_goes(tmp_path, monkeypatch):

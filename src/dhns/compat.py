@@ -118,9 +118,12 @@ def composing_quickly() -> Iterator[None]:
     try:
         from hydra._internal import defaults_list
         from hydra._internal.config_repository import CachingConfigRepository
+        from hydra.core.plugins import Plugins
+        from omegaconf import OmegaConf
+
+        Plugins.instance()  # whose search, the first time, makes the classes of sources anew
         from hydra._internal.core_plugins.file_config_source import FileConfigSource
         from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
-        from omegaconf import OmegaConf
 
         from_file, from_package = FileConfigSource.load_config, ImportlibResourcesConfigSource.load_config
         choices_so_far, new_repository = defaults_list._create_interpolation_map, CachingConfigRepository.__init__
