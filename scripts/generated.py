@@ -54,7 +54,8 @@ def _runs() -> Ranks:
     register_resolvers()
     found: Ranks = defaultdict(dict)
     for result, ranked in ranked_results(FOLDERS):
-        if "encoder" in result["config"]:  # not a blend
+        # neither a blend nor an ablation, which docs/levels.md has
+        if "encoder" in result["config"] and result["ablated"] in ("full", "no_diffheg", "gaussian"):
             found[_row(result)][result["seed"]] = ranked
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from functools import cache
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -74,11 +75,13 @@ def _measured(found: dict[tuple[bool, str], dict[int, float]]) -> str:
 
 
 def _published(number: str, dataset: str, row: str) -> str:
-    content: Any = OmegaConf.load(ROOT / "conf" / "table" / "2.yaml")
-    if number != "2":
-        content = OmegaConf.merge(content, OmegaConf.load(ROOT / "conf" / "table" / f"{number}.yaml"))
-    printed = content.published.get(dataset, {}).get(row)
+    printed = _table(number).published.get(dataset, {}).get(row)
     return f"{printed[0]:.2f}" if printed and printed[0] is not None else ""
+
+
+@cache
+def _table(number: str) -> Any:
+    return OmegaConf.load(ROOT / "conf" / "table" / f"{number}.yaml")
 
 
 def updated(page: str) -> str:

@@ -97,11 +97,11 @@ def test_launchers_with_processes_of_their_own(place, launcher):
     package, option = LAUNCHERS[launcher]
     pytest.importorskip(package, reason=f"hydra/launcher={launcher} is not installed: pip install 'dhns[sweep]'")
     rates = "optimization.optimizer.lr=0.02,1e30"
-    ended = program(place, *SWEEP, f"hydra/launcher={launcher}", option, rates, "seed=0,1", OMP_NUM_THREADS="1")
+    ended = program(place, *SWEEP, f"hydra/launcher={launcher}", option, rates, "seed=0", OMP_NUM_THREADS="1")
     assert ended.code == 1
-    assert [path.parent.name for path in results(place)] == ["seed-0", "seed-1"]
+    assert [path.parent.name for path in results(place)] == ["seed-0"]
     assert "no result: optimization.optimizer.lr=1e+30 seed=0: training has diverged" in ended.err
-    assert sorted(trainings(place).values()) == [1, 1, 1, 1]
+    assert sorted(trainings(place).values()) == [1, 1]
 
 
 def test_a_value_that_is_none_is_told_before_the_first_run(place):
