@@ -228,10 +228,9 @@ class LinkPredictionModule(pl.LightningModule):
         self._log_loss("loss_generated", loss, len(scored.triples))
         if report:
             joint, by_view = scored.batch.encoded.joint, scores_by_view(generated, scorer)
-            found = self.diagnostics.measure(
+            self.diagnostics.measure(
                 generated, by_view, negative_loss, scored.negative_loss, joint, self.generated_weight
             )
-            self.log_dict(found, on_step=False, on_epoch=True, batch_size=len(scored.triples))
             self.diagnostics.warn_if_dead(self.current_epoch)
         return loss
 
@@ -266,6 +265,10 @@ class LinkPredictionModule(pl.LightningModule):
         self.model.encoder.start_epoch(self.current_epoch)
 
     def on_train_epoch_end(self) -> None:
+        if self.generator is not None:
+            # as they are: self.log would keep account of thirty numbers to average one of each
+            for logger in self.loggers:
+                logger.log_metrics({**self.diagnostics.report, "epoch": self.current_epoch}, step=self.batches_seen - 1)
         schedulers = self.lr_schedulers() or []
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
             scheduler.step()  # type: ignore[call-arg]
