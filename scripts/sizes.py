@@ -81,6 +81,12 @@ def dense(entities: int, dim: int) -> Cell:
     return Cell("step", "rotate", entities, dim, {"adam": "optimization=adam"})
 
 
+def shared(entities: int) -> Cell:
+    """A step of RotatE whose positives share their negatives."""
+    sampler = "negatives=shared negatives.num_negatives=1024 negatives.sides=bernoulli"
+    return lazy("rotate", entities, 128, shared=sampler)
+
+
 def ranking(model: str, entities: int, dim: int) -> Cell:
     """Queries ranked among all entities."""
     return Cell("ranking", model, entities, dim)
@@ -111,6 +117,7 @@ def cells() -> Iterator[Cell]:
             yield from (lazy("rotate", entities, dim), ranking("rotate", entities, dim))
     for entities in ENTITIES[:3]:
         yield from (dense(entities, 128), lazy("adamf", entities, 128), ranking("adamf", entities, 128))
+    yield from map(shared, ENTITIES)
     for members in growths().values():
         yield from members.values()
 
@@ -266,7 +273,7 @@ def updated(page: str) -> str:
 
 def block() -> str:
     """All tables."""
-    return "\n".join((_structure(), _features(), _growth(), _limits(), _shards()))
+    return "\n".join((_structure(), _shared(), _features(), _growth(), _limits(), _shards()))
 
 
 def stored(cell: Cell) -> dict[str, Any]:
@@ -285,6 +292,16 @@ def _structure() -> str:
             cells = [f"{entities:,}", str(dim), f"{step['named']:,}", _figure(step["cpu_s"]), other]
             lines.append([*cells, _figure(step["peak_gb"]), *_ranked_cells(ranking("rotate", entities, dim))])
     return _table([*head, *RANKED], lines)
+
+
+def _shared() -> str:
+    head = ["RotatE, dim 128, 1,024 shared negatives", "entities of a batch", "lazy Adam, s", "GB"]
+    steps = {entities: stored(shared(entities)) for entities in ENTITIES}
+    lines = [
+        [f"{entities:,}", f"{step['named']:,}", _figure(step["cpu_s"]), _figure(step["peak_gb"])]
+        for entities, step in steps.items()
+    ]
+    return _table(head, lines)
 
 
 def _features() -> str:

@@ -6,6 +6,7 @@ import torch
 from builders import small_model
 from dhns.graph.queries import Queries
 from dhns.models.batch import Negatives, score_negatives
+from dhns.negatives.bernoulli import BernoulliSampler
 from dhns.negatives.shared import SharedSampler
 from dhns.randomness import stream
 from dhns.scorers.complex import ComplEx
@@ -34,6 +35,16 @@ def test_known_answers_among_the_draw_weigh_nothing(toy_graph, batch, step):
             found.append(corrupted in known)
             assert negatives.weight[row, column].item() == (corrupted not in known)
     assert any(found)
+
+
+def test_sides_by_the_relation_are_those_of_bernoulli(toy_graph):
+    batch, sampler = toy_graph.train.repeat(400, 1), BernoulliSampler(toy_graph)
+    found = draw(toy_graph, batch, sides="bernoulli").head_side.float()
+    expected = sampler.head_probability[batch[:, 1]]
+    assert len(expected.unique()) > 1
+    for relation in range(toy_graph.num_relations):
+        of_it = batch[:, 1] == relation
+        torch.testing.assert_close(found[of_it].mean(), expected[of_it][0], atol=0.06, rtol=0)
 
 
 def test_unfiltered_negatives_have_no_weight(toy_graph, batch):

@@ -22,10 +22,18 @@ class BernoulliSampler(EntitySampler):
 
     def __init__(self, graph: KnowledgeGraph, num_negatives: Count = 64, filtered: bool = True) -> None:
         super().__init__(graph, num_negatives, filtered)
-        tails = tails_per_head(graph.train, graph.num_relations)
-        heads = heads_per_tail(graph.train, graph.num_relations)
-        self.register_buffer("head_probability", tails / (tails + heads), persistent=False)
+        self.register_buffer("head_probability", head_probability(graph), persistent=False)
 
     def head_side(self, triples: Tensor, step: int, rng: torch.Generator) -> Tensor:
-        draw = torch.rand(len(triples), generator=rng, device=triples.device)
-        return draw < self.head_probability[triples[:, 1]]
+        return drawn_sides(self.head_probability, triples, rng)
+
+
+def head_probability(graph: KnowledgeGraph) -> Tensor:
+    """``(relations,)`` with which probability a head is replaced: ``tph / (tph + hpt)``."""
+    tails = tails_per_head(graph.train, graph.num_relations)
+    return tails / (tails + heads_per_tail(graph.train, graph.num_relations))
+
+
+def drawn_sides(probability: Tensor, triples: Tensor, rng: torch.Generator) -> Tensor:
+    """``(B,)`` bool of triples ``(B, 3)``, true where the head is replaced, by the `head_probability` of relations."""
+    return torch.rand(len(triples), generator=rng, device=triples.device) < probability[triples[:, 1]]
