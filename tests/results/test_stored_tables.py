@@ -20,6 +20,7 @@ import new_entities
 import own_entity
 import readme_results
 import sizes
+import texts
 from builders import composed
 from dhns.config.identity import config_hash
 from dhns.experiments.reproduction.cells import table_cells
@@ -35,7 +36,7 @@ from dhns.results.tables import missing_table, show
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-WRITTEN = [own_entity, readme_results, ceilings, generated, levels, sizes]
+WRITTEN = [own_entity, readme_results, ceilings, generated, levels, sizes, texts]
 
 
 @pytest.mark.parametrize("written", WRITTEN, ids=lambda module: module.__name__)
