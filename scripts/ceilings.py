@@ -66,7 +66,7 @@ EXTRA = {
 """Of a loss over all entities: queries per step with which an epoch has as many steps as with sampled negatives."""
 GRID = {
     "world_flags": "optimization.optimizer.lr=1e-2,2e-2 regularizer.weight=0,0.02",
-    "mkg_y": "optimization.optimizer.lr=5e-3,1e-2 regularizer.weight=0,0.02",
+    "mkg_y": "optimization.optimizer.lr=5e-3,1e-2,2e-2 regularizer.weight=0,0.02",
 }
 
 
