@@ -83,7 +83,7 @@ def unread(*command):
     "arguments",
     [
         [], ["train", "--help"], ["train", "--cfg", "job"], ["data", "stats"],
-        ["reproduce", "datasets=[world_flags]", "print_jobs=true"],
+        ["reproduce", "datasets=[world_flags]", "rows=[rotate]", "print_jobs=true"],
     ],
     ids=" ".join,
 )  # fmt: skip

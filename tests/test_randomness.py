@@ -2,7 +2,7 @@
 
 import torch
 
-from dhns.randomness import derive_seed, stream
+from dhns.randomness import derive_seed, seed_default, stream
 
 
 def test_seed_is_the_same_on_every_machine():
@@ -26,3 +26,10 @@ def test_streams_do_not_share_state():
     other, mine = stream(0, "b"), stream(0, "a")
     assert not torch.equal(torch.randn(5, generator=other), alone)
     assert torch.equal(torch.randn(5, generator=mine), alone)
+
+
+def test_the_default_generator_draws_as_after_a_seed_of_all_devices():
+    torch.manual_seed(5)
+    expected = torch.randn(5)
+    seed_default(5, torch.device("cpu"))
+    assert torch.equal(torch.randn(5), expected)

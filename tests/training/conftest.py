@@ -34,12 +34,11 @@ def make_trainer(tmp_path):
         return pl.Trainer(
             accelerator="cpu",
             default_root_dir=tmp_path,
-            logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
-            **{"enable_checkpointing": False, "max_epochs": 1, **options},
+            **{"logger": False, "enable_checkpointing": False, "max_epochs": 1, **options},
         )
 
     return make

@@ -27,11 +27,12 @@ from dhns.models.batch import EmbeddedBatch, EmbeddedPositives, embed_queries, s
 from dhns.models.kge_model import KGEModel
 from dhns.negatives.sampler import NegativeSampler
 from dhns.optim.optimization import Optimization
-from dhns.randomness import derive_seed, stream
+from dhns.randomness import derive_seed, seed_default, stream
 from dhns.ranking.evaluation import ScoreTriples, rank_batch
 from dhns.ranking.metric import LinkPredictionMetric
 from dhns.training.acceleration import Acceleration
 from dhns.training.diagnostics import LevelDiagnostics
+from dhns.training.loss_means import LossMeans
 
 
 class Generation(NamedTuple):
@@ -137,6 +138,7 @@ class LinkPredictionModule(pl.LightningModule):
             category, graph.seen_entities, lost_modality=graph.lost_modality, linked_pairs=graph.linked_pairs
         )
         self._acceleration = acceleration or Acceleration()
+        self._losses = LossMeans()
         self._table: Tensor | None = None
 
     # --- Algorithm 1 ---------------------------------------------------------------------------------------------
@@ -150,14 +152,14 @@ class LinkPredictionModule(pl.LightningModule):
 
         Line 10 stands first: a batch is embedded once, its negatives S- with it.
         """
-        torch.manual_seed(derive_seed(self.seed, "step", self.batches_seen))
+        seed_default(derive_seed(self.seed, "step", self.batches_seen), self.device)
         self._zero_gradients()
 
         # 1, 2: positives and their embeddings; 10: L_KGC on S- (Eq. 14), or on all entities
         scored = self._score_sampled(batch) if self.sampler is not None else self._score_everything(batch)
         loss = scored.positive_loss + scored.negative_loss
         size = len(scored.triples)
-        self._log_loss("loss_kgc", loss, size)
+        self._losses.add("loss_kgc", loss, size)
 
         if self.generator is not None and batch_idx % self.generated_every == 0:
             positives = scored.batch.positives()
@@ -176,11 +178,11 @@ class LinkPredictionModule(pl.LightningModule):
         if scored.batch.encoded.loss is not None:
             loss = loss + scored.batch.encoded.loss
         if scored.own_loss is not None:
-            self._log_loss("loss_own_entity", scored.own_loss, size)
+            self._losses.add("loss_own_entity", scored.own_loss, size)
             loss = loss + scored.own_loss
-        self._log_loss("loss", loss, size, shown=True)
+        self._losses.add("loss", loss, size)
         if scored.sampler_loss is not None:
-            self._log_loss("loss_sampler", scored.sampler_loss, size)
+            self._losses.add("loss_sampler", scored.sampler_loss, size)
             loss = loss + scored.sampler_loss
         self.manual_backward(loss)
         for (owner, _), optimizer in zip(self.trained, self._optimizers(), strict=True):
@@ -215,7 +217,7 @@ class LinkPredictionModule(pl.LightningModule):
         self._optimizers()[-1].step()
         if self.generator.detach_inputs:
             self._zero_gradients(besides=self.generator)
-        self._log_loss("loss_diffusion", loss, size)
+        self._losses.add("loss_diffusion", loss, size)
 
     def _hardness_adaptive(self, generated: GeneratedNegatives, scored: Scored, report: bool) -> Tensor:
         """``L_HA``; its parts go to the diagnostics where a ``report`` is asked for."""
@@ -225,7 +227,7 @@ class LinkPredictionModule(pl.LightningModule):
         positive = self._score_positives(generated.positives, scored.triples)
         positive_loss, negative_loss = self.hardness_loss.terms(positive, scores, levels, scorer, scored.partition)
         loss: Tensor = (positive_loss + negative_loss).sum()
-        self._log_loss("loss_generated", loss, len(scored.triples))
+        self._losses.add("loss_generated", loss, len(scored.triples))
         if report:
             joint, by_view = scored.batch.encoded.joint, scores_by_view(generated, scorer)
             self.diagnostics.measure(
@@ -244,10 +246,6 @@ class LinkPredictionModule(pl.LightningModule):
             score = [self.model.own_entity.raise_triples(each, triples[: len(each)]) for each in score]
         return torch.cat(score)
 
-    def _log_loss(self, name: str, loss: Tensor, size: int, shown: bool = False) -> None:
-        """Log the loss of a batch of ``size`` positives, which it has in the mean of the epoch."""
-        self.log(f"train/{name}", loss.detach(), on_step=False, on_epoch=True, prog_bar=shown, batch_size=size)
-
     def _zero_gradients(self, besides: nn.Module | None = None) -> None:
         for (owner, _), optimizer in zip(self.trained, self._optimizers(), strict=True):
             if owner is not besides:
@@ -263,6 +261,11 @@ class LinkPredictionModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         self.model.encoder.start_epoch(self.current_epoch)
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.trainer.is_last_batch:  # before the epoch is validated
+            for name, mean in self._losses.take().items():
+                self.log(f"train/{name}", mean, on_step=False, on_epoch=True, prog_bar=name == "loss", batch_size=1)
 
     def on_train_epoch_end(self) -> None:
         if self.generator is not None:
