@@ -56,6 +56,10 @@ def test_weights_are_chosen_by_the_validation_mrr(members):
         assert choice.mrr == pytest.approx(metrics["mrr"], abs=1e-6)
 
 
+def test_of_equally_good_weights_the_most_even_are_chosen(members):
+    assert try_weights(Blend([members[0], members[0]]))[0].weights == (0.5, 0.5)
+
+
 def test_equal_scores_of_a_member_say_nothing(members):
     with torch.no_grad():
         members[1].model.relations.zero_()  # a product is 0 throughout

@@ -57,11 +57,17 @@ def test_the_file_that_is_given_is_the_one_that_answers(runs, tmp_path):
 
 def test_nothing_stays_of_a_blend_that_is_replaced(runs, tmp_path):
     folder = tmp_path / "blend"
-    dhns.blend([*runs, runs[0]], folder, [1, 2, 3])
+    dhns.blend([*runs, train(tmp_path, seed=2).folder], folder, [1, 2, 3])
     last = [run / "checkpoints" / "last.ckpt" for run in runs]
     blend_runs(last, folder, [1, 2], force=True)
     assert sorted(path.name for path in folder.glob("members/*/*.ckpt")) == ["last.ckpt", "last.ckpt"]
     assert scores(folder) == scores(dhns.blend(last, tmp_path / "anew", [1, 2]).folder)
+
+
+def test_a_copy_of_a_run_is_no_second_one(runs, tmp_path):
+    copy = shutil.copytree(runs[0], tmp_path / "copy")
+    with pytest.raises(dhns.InputError, match=r"0 and .*copy hold the same model; blend runs that differ"):
+        dhns.blend([*runs, copy], tmp_path / "blend", [1, 1, 1])
 
 
 def test_a_blend_is_made_again_of_its_own_members(runs, tmp_path):

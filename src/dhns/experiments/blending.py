@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from dhns.results.store import FILE_NAME, versions
 from dhns.training.blend import Blend, Choice, save_blend, try_weights
 from dhns.training.checkpoint import load_module
 from dhns.training.evaluation import frequency_baseline, rank_split
+from dhns.training.module import LinkPredictionModule
 from dhns.training.run_folder import own_folder
 
 
@@ -57,6 +59,7 @@ def blend_runs(
     if (folder / FILE_NAME).exists() and not force:
         raise InputError(f"{folder} holds a result already; choose another out, or replace it with force=true")
     members = [load_module(run, device, trusted=trusted) for run in runs]
+    _require_different(runs, members)
     blend = Blend(members, weights)
     protocol = _protocol(members[0].hparams["config"])
     tried: list[Choice] = []
@@ -100,6 +103,14 @@ def blend_runs(
         }
         write_json(folder / FILE_NAME, result)
     return result, tried
+
+
+def _require_different(runs: Sequence[Path], members: Sequence[LinkPredictionModule]) -> None:
+    """A model that is given twice, or whose copy is, adds nothing; the number of members would say otherwise."""
+    for (first, one), (second, other) in itertools.combinations(zip(runs, members, strict=True), 2):
+        own, its = one.model.state_dict(), other.model.state_dict()
+        if own.keys() == its.keys() and all(torch.equal(value, its[name]) for name, value in own.items()):
+            raise InputError(f"{first} and {second} hold the same model; blend runs that differ, such as in their seed")
 
 
 def _protocol(settings: dict[str, Any]) -> Protocol:
