@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,16 +57,25 @@ def test_without_a_network_one_line_says_what_to_do(tmp_path, command):
     assert line.endswith("dataset=world_flags needs no download")
 
 
+RUN_AND_TELL_IMPORTS = """
+import sys; from dhns import cli; sys.argv = ['dhns', *sys.argv[1:]]
+try: cli.main()
+finally: print({'torch', 'pytorch_lightning'} & sys.modules.keys())
+"""
+
+
 @pytest.mark.parametrize("arguments", [["train", "dataset=mkg_w"], ["reproduce", "table=2"]], ids=lambda a: a[0])
 def test_that_line_comes_before_the_imports_that_take_seconds(tmp_path, arguments):
-    code = (
-        "import sys; from dhns import cli; sys.argv = ['dhns', *sys.argv[1:]]\n"
-        "try: cli.main()\n"
-        "finally: print({'torch', 'pytorch_lightning'} & sys.modules.keys())"
-    )
-    command = [sys.executable, "-c", code, *arguments, NOWHERE, "download=true"]
+    command = [sys.executable, "-c", RUN_AND_TELL_IMPORTS, *arguments, NOWHERE, "download=true"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout.splitlines()[-1]) == (2, "set()"), ended.stderr
+
+
+def test_a_table_of_results_is_made_without_those_imports(tmp_path):
+    folder = Path(__file__).resolve().parents[2] / "results" / "demo"
+    command = [sys.executable, "-c", RUN_AND_TELL_IMPORTS, "compare", f"runs={folder}", "against=rotate"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "set()"), ended.stderr
 
 
 def test_a_word_that_is_no_switch_fetches_nothing(tmp_path):

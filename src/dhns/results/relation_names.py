@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.utils import instantiate
 
 from dhns.config.composition import composed, told
 from dhns.errors import InputError
-from dhns.graph.fingerprint import key_fingerprint
-from dhns.graph.knowledge_graph import KnowledgeGraph
 from dhns.resources import conf_dir
 from dhns.results.ranks import FILE_NAME, read_relation_names
 from dhns.results.systems import DataSet
+
+if TYPE_CHECKING:
+    from dhns.graph.knowledge_graph import KnowledgeGraph
 
 
 def relation_names(data: DataSet, data_sets: Path | None = None) -> Sequence[str]:
@@ -38,6 +40,8 @@ def _published_names(data: DataSet, data_sets: Path) -> Sequence[str]:
     choice = data.name.lower().replace("-", "_")
     if not (conf_dir() / "dataset" / f"{choice}.yaml").is_file():
         return ()
+    from dhns.graph.fingerprint import key_fingerprint  # imports torch, which a table of results does not need
+
     config = composed("data", {"dataset": choice}, {"paths.data": str(data_sets)}).dataset
     if config.get("name") != data.name:
         return ()

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from dhns.errors import InputError
 from dhns.extras import optional
-from dhns.sharing.pack import ALLOWED
 
 _ADDRESS = re.compile(r"hf:/{1,2}(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 
@@ -36,10 +35,16 @@ def fetched(run: str | Path) -> Path:
         folder = hub.snapshot_download(
             address["repository"],
             revision=address["revision"],
-            allow_patterns=list(ALLOWED),
+            allow_patterns=_allowed(),
             endpoint=os.environ.get("HF_ENDPOINT"),
         )
     return Path(folder)
+
+
+def _allowed() -> list[str]:
+    from dhns.sharing.pack import ALLOWED  # imports all that trains, which a run on this machine does not need
+
+    return list(ALLOWED)
 
 
 def address_of(repository: str) -> str:
@@ -70,8 +75,8 @@ def push(folder: Path, repository: str, private: bool = True) -> str:
         hub.upload_folder(
             repo_id=repository,
             folder_path=folder,
-            allow_patterns=list(ALLOWED),
-            delete_patterns=list(ALLOWED),  # features of an earlier upload, that this one leaves out on purpose
+            allow_patterns=_allowed(),
+            delete_patterns=_allowed(),  # features of an earlier upload, that this one leaves out on purpose
             commit_message="A model of dhns",
         )
     return address
