@@ -38,7 +38,7 @@ demo: setup
 	@echo "score by hardness level: $(OUTPUTS)/demo/dhns/hardness.png"
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) --dist=loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) --dist=loadfile --no-loadscope-reorder
 
 # The tests that make test skips: pretrained encoders. Installs them into the same environment (1.8 GB instead of 1.3).
 test-features: setup

@@ -29,10 +29,15 @@ def calibrated(tmp_path_factory):
     """A folder with a run that has learnt something, calibrated, and what that printed."""
     folder = tmp_path_factory.mktemp("calibrated")
     write_graph(folder / "graph", LEARNT)
-    epochs = ("trainer.max_epochs=30", "trainer.check_val_every_n_epoch=30", "optimization.optimizer.lr=0.1")
-    succeed(folder, "train", *DATA, *SMALL, "model=rotate", "scorer.dim=8", *epochs, "run_dir=run")
+    succeed(folder, *TRAIN, "run_dir=run")
     printed = succeed(folder, "calibrate", "checkpoint=run", "candidates=all", "corrupted=6", "test=true", "device=cpu")
     return folder, printed
+
+
+TRAIN = (
+    "train", *DATA, *SMALL, "model=rotate", "scorer.dim=8", "trainer.max_epochs=30",
+    "trainer.check_val_every_n_epoch=30", "optimization.optimizer.lr=0.1",
+)  # fmt: skip
 
 
 def table(path):
@@ -225,7 +230,9 @@ def test_a_calibration_of_another_checkpoint_is_refused(calibrated, tmp_path):
 
 
 def test_a_blend_is_calibrated_scored_and_searched(calibrated, tmp_path):
-    runs = [calibrated[0] / "run"] * 2
+    shutil.copytree(calibrated[0], tmp_path / "here")
+    succeed(tmp_path / "here", *TRAIN, "seed=1", "run_dir=other")
+    runs = [tmp_path / "here" / name for name in ("run", "other")]
     folder = dhns.blend(runs, tmp_path / "blend", weights=[1, 1], device="cpu").folder
     made = dhns.calibrate(folder, "isotonic", candidates="all", corrupted=6, device="cpu")
     assert (folder / "blend.calibration.json").is_file()
