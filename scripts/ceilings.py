@@ -62,11 +62,13 @@ WAYS = {
 EXTRA = {
     "world_flags": {"softmax": "data.batch_size=453"},
     "mkg_y": {"softmax": "data.batch_size=543"},
+    "mkg_w": {"softmax": "data.batch_size=547"},
 }
 """Of a loss over all entities: queries per step with which an epoch has as many steps as with sampled negatives."""
 GRID = {
     "world_flags": "optimization.optimizer.lr=1e-2,2e-2 regularizer.weight=0,0.02",
     "mkg_y": "optimization.optimizer.lr=5e-3,1e-2,2e-2 regularizer.weight=0,0.02",
+    "mkg_w": "optimization.optimizer.lr=2e-2 regularizer.weight=0",  # what was best on both others
 }
 
 
