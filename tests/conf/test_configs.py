@@ -331,6 +331,16 @@ def test_every_tuned_setting_has_the_last_word():
     assert not errors
 
 
+@pytest.mark.parametrize("experiment", ["ceilings", "tuned"])
+def test_settings_of_a_data_set_compose(experiment):
+    datasets = [name.split("/")[1] for name in options("experiment") if re.fullmatch(f"{experiment}/[^/]+", name)]
+    assert len(datasets) >= 3
+    found = [
+        f for name in datasets for f in flaws("train", f"experiment={experiment}", f"dataset={name}", "model=rotate")
+    ]
+    assert not found, "\n".join(found)
+
+
 @pytest.mark.parametrize("overrides", [("dataset=tsv",), ("dataset=mkg_w", "loss=margin_ranking")])
 def test_what_is_not_tuned_is_refused(overrides):
     with pytest.raises(
