@@ -7,6 +7,7 @@ from hydra import compose, initialize_config_dir
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from dhns.compat import composing_quickly
 from dhns.config.resolvers import register_resolvers
 from dhns.encoders.attention_fusion import AttentionFusion
 from dhns.generators.generator import GeneratedNegatives
@@ -20,7 +21,8 @@ SMALL = ("scorer.dim=8", "++negatives.num_negatives=4", "data.batch_size=8", "se
 @functools.cache
 def _composed(*overrides):
     register_resolvers()
-    with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
+    # quickly also where a list of tests is made, before the fixture of all has begun
+    with composing_quickly(), initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
         config = compose("train", overrides=[*SMALL, *overrides])
     if "_target_" not in config.negatives:
         config.negatives = {}
