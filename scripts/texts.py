@@ -7,10 +7,10 @@ texts is the one whose scorer and objective it has.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,9 +30,20 @@ Runs = Mapping[str, Seeds]
 """By texts, "" for the model without."""
 
 
+class Stored(NamedTuple):
+    """A run that counts here."""
+
+    dataset: str
+    system: str
+    texts: str  # "" for a model without
+    result: dict[str, Any]
+    ranked: RankedQueries
+
+
 def tables() -> str:
-    """What texts change overall, then by how well known the answer is."""
-    found = sorted(_runs().items())
+    """What texts change overall, by how well known the answer is, and in queries with an entity that is new."""
+    stored = list(_stored())
+    found = sorted(_runs(stored).items())
     text = "| data set | model | texts | seeds | without | with | difference | 95 % | to shuffled | 95 % |\n"
     text += "|---|---|---|---:|---:|---:|---:|---|---:|---|\n"
     text += "".join(_line(dataset, model, texts, runs) for (dataset, model), runs in found for texts in _texts(runs))
@@ -45,23 +56,41 @@ def tables() -> str:
             text += line([dataset, model, "", *sizes])
         for texts in _texts(runs):
             text += line([dataset, model, texts, *_by_group(runs[texts], runs[""])])
-    return text
+    text += "\n| data set | queries with an unseen entity | without texts | shuffled | with texts |\n"
+    text += "|---|---:|---:|---:|---:|\n"
+    return text + "".join(_unseen(*key, texts, stored) for key, runs in found for texts in _texts(runs))
 
 
-def _runs() -> dict[tuple[str, str], dict[str, dict[int, RankedQueries]]]:
-    """By data set and model."""
-    read: dict[tuple[str, str, str], dict[str, dict[int, RankedQueries]]] = defaultdict(lambda: defaultdict(dict))
+def _stored() -> Iterator[Stored]:
     for result, ranked in ranked_results(FOLDERS):
         config = result["config"]
         if config.get("own_entity") and "encoder" in config and config.get("budget") == "full":
             texts = "" if result["system"] in WITHOUT.values() else _name(config)
-            read[result["dataset"], result["system"], texts][result["config_hash"]][result["seed"]] = ranked
+            yield Stored(result["dataset"], result["system"], texts, result, ranked)
+
+
+def _runs(stored: Sequence[Stored]) -> dict[tuple[str, str], dict[str, dict[int, RankedQueries]]]:
+    """By data set and model."""
+    read: dict[tuple[str, str, str], dict[str, dict[int, RankedQueries]]] = defaultdict(lambda: defaultdict(dict))
+    for dataset, system, texts, result, ranked in stored:
+        read[dataset, system, texts][result["config_hash"]][result["seed"]] = ranked
     found: dict[tuple[str, str], dict[str, dict[int, RankedQueries]]] = {}
     for (dataset, system, texts), settings in read.items():
         if system in WITHOUT and (without := read.get((dataset, WITHOUT[system], ""))):
             runs = found.setdefault((dataset, system), {"": _only(without)})
             runs[texts] = _only(settings)
     return found
+
+
+def _unseen(dataset: str, model: str, texts: str, stored: Sequence[Stored]) -> str:
+    """A line, where there are all three, of MRR over queries of which train never names one of the two entities."""
+    cells, count = [], 0
+    for system, kind in ((WITHOUT[model], ""), (model, f"{texts}, shuffled"), (model, texts)):
+        runs = [run.result["metrics"]["test"] for run in stored if run[:3] == (dataset, system, kind)]
+        if not runs or not (count := runs[0].get("unseen/queries", 0)):
+            return ""
+        cells.append(f"{100 * np.mean([metrics['unseen/mrr'] for metrics in runs]):.2f} ({len(runs)})")
+    return line([f"{dataset}, {texts}", f"{count:,.0f}", *cells])
 
 
 def _only(settings: Mapping[str, dict[int, RankedQueries]]) -> dict[int, RankedQueries]:
