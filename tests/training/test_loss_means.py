@@ -22,25 +22,32 @@ def test_a_batch_counts_by_its_positives_and_a_loss_over_the_batches_that_have_i
     assert means.take() == {}
 
 
-def test_an_epoch_reports_the_mean_of_its_steps(make_module, fit, tmp_path):
-    class Steps(pl.Callback):
-        def __init__(self):
-            self.epochs = []
+class Steps(pl.Callback):
+    """Loss and size of every batch by epoch."""
 
-        def on_train_epoch_start(self, trainer, module):
-            self.epochs.append([])
+    def __init__(self):
+        self.epochs = []
 
-        def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-            self.epochs[-1].append((outputs["loss"].item(), len(batch)))
+    def on_train_epoch_start(self, trainer, module):
+        self.epochs.append([])
 
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        self.epochs[-1].append((outputs["loss"].item(), len(batch)))
+
+
+class BreaksOff(pl.Callback):
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("broken_off_before", [False, True])
+def test_an_epoch_reports_the_mean_of_its_steps(make_module, fit, tmp_path, broken_off_before):
+    module = make_module("model=rotate", "regularizer=none", "own_entity=false")
+    if broken_off_before:
+        with pytest.raises(ZeroDivisionError):
+            fit(module, [BreaksOff()])
     steps, logger = Steps(), pl.loggers.CSVLogger(tmp_path)
-    fit(
-        make_module("model=rotate", "regularizer=none", "own_entity=false"),
-        [steps],
-        max_epochs=2,
-        logger=logger,
-        log_every_n_steps=1,
-    )
+    fit(module, [steps], max_epochs=2, logger=logger, log_every_n_steps=1)
     assert len(steps.epochs[0]) > 1
     assert len({size for _, size in steps.epochs[0]}) == 2, "the last batch is a smaller one"
     with next(tmp_path.rglob("metrics.csv")).open() as file:

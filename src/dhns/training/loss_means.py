@@ -8,7 +8,7 @@ from torch import Tensor
 class LossMeans:
     """Means of losses over the positives of an epoch, kept on the device.
 
-    Lightning's own account, ``self.log`` at every step, does the same and takes as long as a small step itself.
+    Lightning's own account, ``self.log`` at every step, comes to the same and takes a good part of a small step.
     """
 
     def __init__(self) -> None:

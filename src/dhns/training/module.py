@@ -260,6 +260,7 @@ class LinkPredictionModule(pl.LightningModule):
                 optimization.clip(optimizer)
 
     def on_train_epoch_start(self) -> None:
+        self._losses = LossMeans()  # what an epoch that was broken off left is of no other
         self.model.encoder.start_epoch(self.current_epoch)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
