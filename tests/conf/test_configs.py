@@ -123,22 +123,23 @@ def not_refused(cases, call):
     return [f"{key}: {told[key]}" for key, message in cases.items() if not re.search(message, told[key] or "")]
 
 
+ALONE = {"model", "loss", "generator", "ablation", "experiment"}  # that choose or change those of other groups
+
+
 def choices(root):
     """A root as it is, and compositions that have each of its choices.
 
     Those of groups that have nothing to do with each other are made together, the first of each, the second of each.
     """
     yield ()
-    groups = {group: chosen(root, group) for group in groups_of(root)}
-    alone = {group: groups.pop(group) for group in ALONE & groups.keys()}
-    yield from (choice for choices in alone.values() for choice in choices)
-    yield from (itertools.chain(*each) for each in itertools.zip_longest(*groups.values(), fillvalue=()))
+    groups = groups_of(root)
+    for group in ALONE.intersection(groups):
+        yield from choices_of(root, group)
+    together = [choices_of(root, group) for group in groups if group not in ALONE]
+    yield from (itertools.chain(*each) for each in itertools.zip_longest(*together, fillvalue=()))
 
 
-ALONE = {"model", "loss", "generator", "ablation", "experiment"}  # that choose or change those of other groups
-
-
-def chosen(root, group):
+def choices_of(root, group):
     for option in options(group):
         if "/" not in option and (group, option) != ("sweep", "optuna"):
             needs = SOFTMAX if (root, group, option) == ("train", "generator", "partition") else ()
@@ -257,15 +258,13 @@ SOFTMAX = ("loss=softmax", "negatives=all")
 def test_every_combination_makes_a_module_or_is_refused(toy_graph):
     errors = []
     for generator in options("generator"):
-        variant = generator in {"paper", "reference", "frugal"}  # of default, in values alone
-        for ablation in ("none", "no_diffheg", "no_mmc") if variant else options("ablation"):
+        for ablation in options("ablation"):
             own = SOFTMAX if generator == "partition" else ()
             config = composed("train", "scorer.dim=8", f"generator={generator}", f"ablation={ablation}", *own)
             told, clash = refusal(functools.partial(check_settings, config)), (generator, ablation) in CLASHES
             if clash != (told is not None):
                 errors.append(f"{generator}, {ablation}: {told}")
-            scorers = options("scorer") if generator in {"default", "none"} and ablation == "none" else ["rotate"]
-            for scorer in () if clash else scorers:
+            for scorer in () if clash else options("scorer") if ablation == "none" else ["rotate"]:
                 module, chosen = module_with(config, scorer, toy_graph)
                 fits = type(module.model.scorer) is get_object(chosen._target_)
                 if not fits or (module.generator is None) != (generator == "none"):

@@ -188,7 +188,7 @@ def straight(tmp_path_factory):
     return outputs / "table2"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
 def test_a_killed_driver_continues_and_gives_the_same_table(tmp_path, straight, number):
     outputs = tmp_path / "killed"
     runs = dict(zip(NAMES, (cell.runs[0] for cell in cells(outputs)), strict=True))

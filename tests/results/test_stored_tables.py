@@ -176,12 +176,12 @@ def stored():
     return folders
 
 
-def test_every_folder_of_results_makes_a_table(stored):
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_every_folder_of_results_makes_a_table(stored, split):
     """Each run is in one row, counts once, and shares its data set with those on the same splits alone."""
     distinct = {tuple(path for path, _ in found): (folder, found) for folder, found in stored.items()}
     assert len(distinct) > 30
-    for index, (folder, found) in enumerate(distinct.values()):  # one of those that hold the same results
-        split = ("test", "valid")[index % 2]
+    for folder, found in distinct.values():  # one of those that hold the same results
         comparisons = [compare(data) for data in data_sets(found, split)]
         systems = [system for comparison in comparisons for system in comparison.data.systems]
         runs = [(*row, seed) for row in map(identity, systems) for seed in row[-1]]
