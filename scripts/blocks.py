@@ -40,6 +40,11 @@ def ranked_results(folders: Sequence[Path]) -> Iterator[tuple[dict[str, Any], Ra
                 yield result, read_ranks(ranks)["test"]
 
 
+def control(config: Mapping[str, Any]) -> str | None:
+    """What was done to the features on purpose, ``shuffled`` or ``random``."""
+    return (config.get("features") or {}).get("kind")
+
+
 def mean_mrr(runs: Seeds) -> str:
     """In percent, over seeds."""
     return f"{100 * np.mean([(1 / ranked.realistic).mean() for ranked in runs.values()]):.2f}"

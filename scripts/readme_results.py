@@ -9,8 +9,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from blocks import ROOT, replaced, rewrite
+from blocks import ROOT, control, replaced, rewrite
 from dhns.results.store import find_results
+from dhns.results.titles import sampler
 
 PAGE = ROOT / "README.md"
 FOLDERS = ("blend", "own_entity", "texts", "full", "tables/benchmarks")
@@ -61,7 +62,7 @@ def table() -> str:
     for folder in FOLDERS:
         for _, result in find_results(ROOT / "results" / folder):
             config = result["config"]
-            if (config.get("features") or {}).get("kind"):  # a control
+            if control(config):
                 continue
             cut = config.get("budget", "full") != "full"
             key = result["dataset"], _row(result), bool(config.get("own_entity", False))
@@ -80,8 +81,7 @@ def table() -> str:
 
 def _row(result: dict[str, Any]) -> str:
     """The row of the paper's tables; KBGAN, of them, is a sampler under another system."""
-    sampler = result["config"].get("negatives", {}).get("_target_", "")
-    return "kbgan" if sampler.endswith("KBGAN") else str(result["system"])
+    return "kbgan" if sampler(result) == "kbgan" else str(result["system"])
 
 
 def _measured(found: dict[tuple[bool, str], dict[int, float]]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from blocks import ROOT, Seeds, cells, difference, line, mean_mrr, ranked_results, replaced, rewrite
+from blocks import ROOT, Seeds, cells, control, difference, line, mean_mrr, ranked_results, replaced, rewrite
 from dhns.results.ranks import RankedQueries
 
 PAGE = ROOT / "docs" / "texts.md"
@@ -84,13 +84,13 @@ def _runs(stored: Sequence[Stored]) -> dict[tuple[str, str], dict[str, dict[int,
 
 def _unseen(dataset: str, model: str, texts: str, stored: Sequence[Stored]) -> str:
     """A line, where there are all three, of MRR over queries of which train never names one of the two entities."""
-    cells, count = [], 0
-    for system, kind in ((WITHOUT[model], ""), (model, f"{texts}, shuffled"), (model, texts)):
-        runs = [run.result["metrics"]["test"] for run in stored if run[:3] == (dataset, system, kind)]
-        if not runs or not (count := runs[0].get("unseen/queries", 0)):
-            return ""
-        cells.append(f"{100 * np.mean([metrics['unseen/mrr'] for metrics in runs]):.2f} ({len(runs)})")
-    return line([f"{dataset}, {texts}", f"{count:,.0f}", *cells])
+    asked = ((WITHOUT[model], ""), (model, f"{texts}, shuffled"), (model, texts))
+    found = [[run.result["metrics"]["test"] for run in stored if run[:3] == (dataset, *each)] for each in asked]
+    metrics = [[each for each in seeds if each.get("unseen/queries")] for seeds in found]
+    if not all(metrics):
+        return ""
+    means = [f"{100 * np.mean([each['unseen/mrr'] for each in seeds]):.2f} ({len(seeds)})" for seeds in metrics]
+    return line([f"{dataset}, {texts}", f"{metrics[0][0]['unseen/queries']:,.0f}", *means])
 
 
 def _only(settings: Mapping[str, dict[int, RankedQueries]]) -> dict[int, RankedQueries]:
@@ -100,7 +100,7 @@ def _only(settings: Mapping[str, dict[int, RankedQueries]]) -> dict[int, RankedQ
 
 def _name(config: Mapping[str, Any]) -> str:
     file = config["dataset"]["modalities"].get("textual")
-    kind = (config.get("features") or {}).get("kind")
+    kind = control(config)
     return FILES.get(file, str(file)) + (f", {kind}" if kind else "")
 
 
