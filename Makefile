@@ -119,11 +119,22 @@ carve-check: setup
 # DATASETS=mkg_w,mkg_y ROWS=transe,dhns SEEDS=0,1,2 PROTOCOL=as_published BUDGET=smoke|short|full JOBS=4. A data set of the
 # paper that is not under data/ or DHNS_DATA is fetched first, from MIRROR=PLACE (a folder, an archive, an address) if you
 # name one; DOWNLOAD=false only says what to fetch. FEATURES=official|label|none. DATASETS=world_flags needs no download.
-reproduce-table2 reproduce-table3 reproduce-table4 reproduce-table5: reproduce-table%: setup
-	$(DHNS) reproduce table=$* protocol=$(PROTOCOL) budget=$(BUDGET) jobs=$(JOBS) 'seeds=[$(SEEDS)]' \
-		$(if $(DOWNLOAD),download=$(DOWNLOAD)) $(if $(MIRROR),'mirror=$(MIRROR)') \
-		$(if $(FEATURES),'overrides=["features=$(FEATURES)"]') \
-		$(if $(DATASETS),'datasets=[$(DATASETS)]') $(if $(ROWS),'rows=[$(ROWS)]') paths.outputs=$(OUTPUTS)
+REPRODUCE = $(DHNS) reproduce protocol=$(PROTOCOL) budget=$(BUDGET) jobs=$(JOBS) 'seeds=[$(SEEDS)]' \
+	$(if $(DOWNLOAD),download=$(DOWNLOAD)) $(if $(MIRROR),'mirror=$(MIRROR)') \
+	$(if $(FEATURES),'overrides=["features=$(FEATURES)"]') \
+	$(if $(DATASETS),'datasets=[$(DATASETS)]') $(if $(ROWS),'rows=[$(ROWS)]') paths.outputs=$(OUTPUTS)
+
+reproduce-table2: setup
+	$(REPRODUCE) table=2
+
+reproduce-table3: setup
+	$(REPRODUCE) table=3
+
+reproduce-table4: setup
+	$(REPRODUCE) table=4
+
+reproduce-table5: setup
+	$(REPRODUCE) table=5
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
