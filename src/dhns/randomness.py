@@ -21,7 +21,7 @@ def seed_default(seed: int, device: torch.device) -> None:
     """Seed what draws on a device where no generator is given, such as dropout.
 
     ``torch.manual_seed`` seeds all devices, and where one has not been used yet it formats the whole stack to remember
-    who asked, at a cost of half a millisecond.
+    who asked, which takes a good part of a small step.
     """
     if device.type == "cpu":
         torch.default_generator.manual_seed(seed)
