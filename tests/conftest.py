@@ -2,6 +2,7 @@
 
 import gc
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,11 @@ def _what_is_imported_stays():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _as_commands_compose():
-    with composing_quickly():
-        yield
+def composing_as_commands_do():
+    """Closed and entered again by the tests of what is as quick."""
+    with ExitStack() as stack:
+        stack.enter_context(composing_quickly())
+        yield stack
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What other packages do not promise is there, and does what it is used for."""
 
 import ast
+import copy
 import inspect
 import signal
 import subprocess
@@ -11,17 +12,14 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra._internal import defaults_list
-from hydra._internal.config_repository import CachingConfigRepository
 from hydra._internal.hydra import Hydra
-from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import MissingConfigException
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import RunMode
-from omegaconf import OmegaConf, _utils, base
+from omegaconf import OmegaConf, base
 
 from dhns import compat
 from dhns.config.resolvers import register_resolvers
@@ -54,17 +52,16 @@ def test_a_program_that_is_a_hydra_app_stays_one():
         assert compose("evaluate", ["checkpoint=x"]).checkpoint == "x"
 
 
-Plugins.instance()  # whose search makes classes anew
-FileConfigSource, ImportlibResourcesConfigSource = (SourcesRegistry.instance().types[kind] for kind in ("file", "pkg"))
-# read before a fixture of all tests has composing_quickly begin
-AS_HYDRA_HAS_THEM = (
-    (CachingConfigRepository, "__init__", CachingConfigRepository.__init__),
-    (FileConfigSource, "load_config", FileConfigSource.load_config),
-    (ImportlibResourcesConfigSource, "load_config", ImportlibResourcesConfigSource.load_config),
-    (defaults_list, "_create_interpolation_map", defaults_list._create_interpolation_map),
-    (base, "parse", base.parse),
-    (_utils, "parse", _utils.parse),
-)
+@pytest.fixture
+def as_they_are(composing_as_commands_do):
+    """What Hydra and OmegaConf compose by, unchanged until the test ends: owner, name and function, if there is one."""
+    composing_as_commands_do.close()
+    yield [(owner, name, getattr(owner, name, None)) for owner, name, _ in compat._quicker_parts()]
+    composing_as_commands_do.enter_context(compat.composing_quickly())
+
+
+def changed(parts):
+    return [name for owner, name, function in parts if getattr(owner, name, None) is not function]
 
 
 def fully_composed(root, *overrides):
@@ -85,14 +82,12 @@ def fully_composed(root, *overrides):
         ("train", ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3", "hydra.searchpath=[pkg://hydra.conf]")),
     ],
 )
-def test_quick_compositions_are_those_of_hydra(root, overrides, monkeypatch):
+def test_quick_compositions_are_those_of_hydra(root, overrides, as_they_are):
     register_resolvers()
     with initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"):
         with compat.composing_quickly():
+            assert len(changed(as_they_are)) == len(as_they_are)
             quick = [fully_composed(root, *overrides) for _ in range(2)]
-        for place, name, function in AS_HYDRA_HAS_THEM:
-            assert getattr(place, name) is not function
-            monkeypatch.setattr(place, name, function)
         assert quick == [fully_composed(root, *overrides)] * 2
 
 
@@ -118,9 +113,7 @@ def test_quick_compositions_parse_a_file_once(tmp_path):
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"
 
 
-def test_quick_compositions_see_a_file_that_changes_and_one_that_goes(tmp_path, monkeypatch):
-    for place, name, function in AS_HYDRA_HAS_THEM:
-        monkeypatch.setattr(place, name, function)
+def test_quick_compositions_see_a_file_that_changes_and_one_that_goes(tmp_path, as_they_are):
     (tmp_path / "part").mkdir()
     (tmp_path / "root.yaml").write_text("defaults: [part: one, _self_]\nname: ${part.x}\n")
     file = tmp_path / "part" / "one.yaml"
@@ -134,15 +127,29 @@ def test_quick_compositions_see_a_file_that_changes_and_one_that_goes(tmp_path, 
         file.unlink()
         with pytest.raises(MissingConfigException):
             compose("root")
-    assert all(getattr(place, name) is function for place, name, function in AS_HYDRA_HAS_THEM)
+    assert changed(as_they_are) == []
+    assert not hasattr(base.Metadata, "__deepcopy__")
 
 
-def test_another_hydra_composes_as_slowly_as_it_does(monkeypatch):
-    for place, name, function in AS_HYDRA_HAS_THEM:
-        monkeypatch.setattr(place, name, function)
+def test_what_is_copied_quickly_shares_nothing(as_they_are):
+    config = OmegaConf.create({"a": {"b": [1, {"c": 2}], "d": "${a.b}"}})
+    OmegaConf.set_struct(config.a, True)
+    with compat.composing_quickly():
+        copied = copy.deepcopy(config)
+        copied.merge_with({"a": {"b": [3]}})
+    OmegaConf.set_struct(copied.a, False)
+    copied.a.e = copied.a.b
+    assert (copied.a.d, config.a.d) == ([3], [1, {"c": 2}])
+    assert OmegaConf.is_struct(config.a)
+    assert "e" not in config.a
+    assert copied.a._get_parent() is copied
+    assert copied.a.b._get_parent() is copied.a
+
+
+def test_another_hydra_composes_as_slowly_as_it_does(as_they_are, monkeypatch):
     monkeypatch.delattr(defaults_list, "_create_interpolation_map")
     with compat.composing_quickly():
-        assert ImportlibResourcesConfigSource.load_config is AS_HYDRA_HAS_THEM[-4][2]
+        assert changed(as_they_are) == ["_create_interpolation_map"]
 
 
 @pytest.mark.skipif(not int8.supported("cpu"), reason="this processor has no exact products of int8")
@@ -196,10 +203,11 @@ def test_other_names_are_refused():
 
 def test_every_function_and_name_has_a_test():
     body = ast.parse(inspect.getsource(compat)).body
-    names = {node.name for node in body if isinstance(node, ast.FunctionDef)} | {*compat.__all__}
+    names = {node.name for node in body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")}
+    names |= {*compat.__all__}
     with open(__file__, encoding="utf-8") as file:  # noqa: PTH123
         tests = file.read()
-    assert {name for name in names if f"compat.{name}" not in tests} == {"__getattr__"}
+    assert [name for name in names if f"compat.{name}" not in tests] == []
 
 
 @pytest.mark.parametrize(

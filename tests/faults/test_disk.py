@@ -93,6 +93,7 @@ def test_disk_that_is_full(small_disk, undisturbed, ledger, number):
     ledger.refused()
 
 
+@pytest.mark.faults
 def test_nothing_is_left_of_a_killed_write(tmp_path, undisturbed, ledger):
     """kill -9 between writing a file and renaming it."""
     ledger.injected()

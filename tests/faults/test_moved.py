@@ -182,7 +182,8 @@ def stopped(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", cases(["no best checkpoint"], list(STEPS)))
+@pytest.mark.faults
+@pytest.mark.parametrize("name", list(STEPS))
 def test_killed_runs_that_move(whole, stopped, tmp_path, ledger, name):
     """a killed run whose folder, data or parts are moved or gone, resumed."""
     before, _ = whole

@@ -8,7 +8,6 @@ from commands.shell import DATA, SMALL, write_graph
 from faults.changes import rewrite
 from faults.injection import At
 from faults.program import start
-from faults.test_kill import cases
 from faults.test_stale import check_of_the_data_there, told
 
 ROTATE = ("train", "model=rotate", *DATA, *SMALL, "progress=false")
@@ -57,7 +56,8 @@ AFTER = [("finished", kind) for kind in SOURCES]
 AFTER += [("killed", "a module beside it"), ("killed", "a package that offers it")]
 
 
-@pytest.mark.parametrize(("state", "kind"), cases([("finished", "another module of its package")], AFTER))
+@pytest.mark.faults
+@pytest.mark.parametrize(("state", "kind"), AFTER)
 def test_code_that_changes(tmp_path, ledger, state, kind):
     """code of one's own that changes after a run or a kill."""
     write_graph(tmp_path / "graph")
@@ -84,8 +84,9 @@ STARTS = {
 }
 
 
-@pytest.mark.parametrize("kind", cases(["the last alone"], list(STARTS)))
-@pytest.mark.parametrize("change", cases(["another"], ["another", "none"]))
+@pytest.mark.faults
+@pytest.mark.parametrize("kind", list(STARTS))
+@pytest.mark.parametrize("change", ["another", "none"])
 def test_runs_that_training_starts_from(tmp_path, ledger, kind, change):
     """a run that training starts from, which changes or goes."""
     write_graph(tmp_path / "graph")

@@ -78,7 +78,7 @@ def check_same_run(found, right):
     assert all(torch.equal(learned[key], expected[key]) for key in expected), "weights are of other data"
 
 
-FEW = [("tsv", "another tail"), ("tsv", "features of others"), ("own reader", "a folder within")]
+FEW = [("tsv", "another tail"), ("tsv", "features of others")]
 
 
 @pytest.mark.parametrize(("kind", "name"), cases(FEW, EVERY))
