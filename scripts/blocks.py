@@ -37,7 +37,7 @@ def ranked_results(folders: Sequence[Path]) -> Iterator[tuple[dict[str, Any], Ra
         for path, result in find_results(folder) if folder.is_dir() else []:
             ranks = path.with_name(FILE_NAME)
             if ranks.is_file():
-                yield result, read_ranks(ranks)["test"]
+                yield result, read_ranks(ranks, "test")["test"]
 
 
 def control(config: Mapping[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ class Run:
 
     @property
     def ranks(self) -> RankedQueries:
-        return read_ranks(self.folder / RANKS)["test"]
+        return read_ranks(self.folder / RANKS, "test")["test"]
 
 
 def way(config: Mapping[str, Any]) -> str:
@@ -93,7 +94,7 @@ def way(config: Mapping[str, Any]) -> str:
     node = config["negatives"]
     if not node:
         return "all entities, softmax"
-    name, usual = _file_of(node)
+    name, usual = _file_of(node["_target_"])
     label = f"{name} {node['num_negatives']}"
     changed = [
         f"{key}={str(value).lower()}"
@@ -104,13 +105,14 @@ def way(config: Mapping[str, Any]) -> str:
     return " ".join([label, *changed, *generator]).replace("and default", "and diffheg")
 
 
-def _file_of(node: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The name of the file of ``conf/negatives`` with the class of a node, and what it holds."""
+@cache
+def _file_of(target: str) -> tuple[str, dict[str, Any]]:
+    """The name of the file of ``conf/negatives`` with a class, and what it holds."""
     for file in sorted((conf_dir() / "negatives").glob("*.yaml")):
         content: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
-        if content.get("_target_") == node["_target_"]:
+        if content.get("_target_") == target:
             return file.stem, content
-    raise ValueError(f"no file of conf/negatives names {node['_target_']}")
+    raise ValueError(f"no file of conf/negatives names {target}")
 
 
 Systems = dict[tuple[str, str, str], dict[str, list[Run]]]

@@ -53,10 +53,14 @@ def table() -> str:
 def _runs() -> Ranks:
     register_resolvers()
     found: Ranks = defaultdict(dict)
+    rows: dict[str, Row] = {}
     for result, ranked in ranked_results(FOLDERS):
         # neither a blend nor an ablation, which docs/levels.md has
         if "encoder" in result["config"] and result["ablated"] in ("full", "no_diffheg", "gaussian"):
-            found[_row(result)][result["seed"]] = ranked
+            settings = result["config_hash"]
+            if settings not in rows:
+                rows[settings] = _row(result)
+            found[rows[settings]][result["seed"]] = ranked
     return found
 
 

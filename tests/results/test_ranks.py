@@ -25,6 +25,8 @@ def test_what_is_written_is_read(tmp_path):
         np.testing.assert_array_equal(getattr(found["test"], name), array, strict=True)
     assert found["test"].realistic.tolist() == [1, 8.5]
     assert len(found["test"]) == 2
+    assert list(read_ranks(tmp_path / FILE_NAME, "test")) == ["test"]
+    assert read_ranks(tmp_path / FILE_NAME, "train") == {}
 
 
 def test_names_of_relations_are_kept_beside_them(tmp_path):

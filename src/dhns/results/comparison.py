@@ -163,7 +163,7 @@ def _of_run(path: Path, metrics: Mapping[str, float], split: str) -> RankedQueri
     Raises:
         InputError: they are damaged, or the metrics were not made of them.
     """
-    ranked = read_ranks(path).get(split)
+    ranked = read_ranks(path, split).get(split)
     if ranked is None or not _belong(ranked, metrics):
         raise InputError(f"{path} does not belong to the result beside it; train again (force=true)")
     return ranked

@@ -73,12 +73,13 @@ def sign_flip_test(differences: np.ndarray, cluster: np.ndarray, flips: int = FL
     sums = np.stack([np.bincount(cluster, weights) for weights in differences], axis=1)
     sums = sums[np.any(sums != 0, axis=1)]
     # sums of the same numbers in another order may fall short of each other in the last digits
-    reached = np.abs(sums.sum(0)) * (1 - 1e-9)
+    total = sums.sum(0)
+    reached = np.abs(total) * (1 - 1e-9)
     generator = np.random.default_rng(seed)
     as_large = np.ones(len(differences))
     for block in _blocks(flips, len(sums)):
         signs = generator.integers(0, 2, (block.stop - block.start, len(sums)), dtype=np.int8)
-        as_large += (np.abs((2.0 * signs - 1) @ sums) >= reached).sum(0)
+        as_large += (np.abs(2 * (signs.astype(float) @ sums) - total) >= reached).sum(0)
     return as_large / (flips + 1)
 
 
