@@ -18,7 +18,8 @@ from dhns.config.resolvers import register_resolvers
 from dhns.results.ranks import RankedQueries
 
 PAGE = ROOT / "docs" / "diffheg.md"
-FOLDERS = [ROOT / "results" / name for name in ("full", "own_entity", "texts", "generated", "frugal", "strong", "ceilings")]
+STORED = ("full", "own_entity", "texts", "generated", "frugal", "strong", "ceilings")
+FOLDERS = [ROOT / "results" / name for name in STORED]
 BEGIN = "<!-- measured: scripts/generated.py writes this table -->\n"
 HEADER = (
     "| data set | model | own entity | generator | seeds | MRR without | MRR with | difference | 95 % | p |\n"

@@ -42,7 +42,7 @@ class Stored(NamedTuple):
 
 def tables() -> str:
     """What texts change overall, by how well known the answer is, and in queries with an entity that is new."""
-    stored = list(_stored())
+    stored = list(stored_runs())
     found = sorted(_runs(stored).items())
     text = "| data set | model | texts | seeds | without | with | difference | 95 % | to shuffled | 95 % |\n"
     text += "|---|---|---|---:|---:|---:|---:|---|---:|---|\n"
@@ -61,7 +61,8 @@ def tables() -> str:
     return text + "".join(_unseen(*key, texts, stored) for key, runs in found for texts in _texts(runs))
 
 
-def _stored() -> Iterator[Stored]:
+def stored_runs() -> Iterator[Stored]:
+    """Those that are of the settings that count here."""
     for result, ranked in ranked_results(FOLDERS):
         config = result["config"]
         if config.get("own_entity") and "encoder" in config and config.get("budget") == "full":

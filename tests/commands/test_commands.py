@@ -216,14 +216,12 @@ LONG = (*TRAIN, "trainer.max_epochs=4", "progress=false")
 STOPPED_AT = 7  # of 12 batches: in the third epoch
 
 
-@pytest.mark.parametrize("stop", [RuntimeError("stopped"), KeyboardInterrupt(), SystemExit(1), "SIGKILL"], ids=repr)
+@pytest.mark.parametrize("stop", [RuntimeError("stopped"), KeyboardInterrupt(), SystemExit(1)], ids=repr)
 def test_a_stopped_run_goes_on_to_the_same_numbers(place, long_result, monkeypatch, stop):
-    if stop == "SIGKILL":
-        assert kill(place) == -9
-    else:
-        with monkeypatch.context() as patch, contextlib.suppress(type(stop)):
-            patch.setattr(LinkPredictionModule, "training_step", stopping(stop))
-            assert program(place, *LONG).code != 0
+    """As one that is killed does: tests/faults/test_kill.py."""
+    with monkeypatch.context() as patch, contextlib.suppress(type(stop)):
+        patch.setattr(LinkPredictionModule, "training_step", stopping(stop))
+        assert program(place, *LONG).code != 0
     assert not results(place)
     seen = []
     step = LinkPredictionModule.training_step
@@ -242,29 +240,6 @@ def stopping(error, step=LinkPredictionModule.training_step):
         return step(self, *arguments)
 
     return training_step
-
-
-def kill(folder):
-    """Run the program in a process that kills itself."""
-    code = f"""
-import os, signal
-from dhns.cli import main
-from dhns.training.module import LinkPredictionModule
-step = LinkPredictionModule.training_step
-def training_step(self, *arguments):
-    if self.batches_seen == {STOPPED_AT}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return step(self, *arguments)
-LinkPredictionModule.training_step = training_step
-main()
-"""
-    return subprocess.run(
-        [sys.executable, "-c", code, *LONG],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        check=False,
-        capture_output=True,
-    ).returncode
 
 
 @pytest.fixture(scope="session")
