@@ -44,6 +44,8 @@ HINTS = {
     "trainer.profiler=simple": "there is no setting 'trainer.profiler'; +trainer.profiler=VALUE adds it",
     "trainer.gradient_clip_val=1": "optimization.clip_norm clips the model's gradients",
     "model=rotat": "Could not find 'model/rotat'; did you mean rotate",
+    "logger=[csv,wand]": "Could not find 'logger/wand'; did you mean wandb",
+    "features=[none,xyzzy]": "Could not find 'features/xyzzy' Available options in 'features': description label",
     "model=xyzzy": "Could not find 'model/xyzzy' Available options in 'model': adamf adamf_mat",
     "epochs.smoke=6": "'epochs.smoke' is called 'budgets.smoke.epochs' now",
     "diffheg=none": "there is no setting 'diffheg'; 'diffheg' is called 'generator' now",

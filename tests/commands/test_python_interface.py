@@ -152,7 +152,8 @@ def test_training_on_a_graph_in_memory(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"model": "rotat"}, "Could not find 'model/rotat'"),
+        ({"model": "rotat"}, "Could not find 'model/rotat'; did you mean rotate?"),
+        ({"features": ["none", "shufled"]}, "Could not find 'features/shufled'; did you mean shuffled?"),
         ({"settings": {"scorer.dims": 3}}, "did you mean scorer.dim"),
         ({"settings": {"scorr.dim": 3}}, "there is no setting 'scorr.dim'"),
         ({"settings": {"scorer.dim": "many"}}, "scorer.dim is 'many'"),

@@ -16,12 +16,12 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from dhns.config.composition import groups, own_files, without_tuned_settings
+from dhns.config.composition import groups, of_no_choice, own_files
 from dhns.config.known_keys import require_known
 from dhns.config.renamed import key_of_today
 from dhns.config.trainer_settings import REFUSED
 from dhns.errors import InputError
-from dhns.resources import conf_dir, conf_files
+from dhns.resources import conf_dir
 from dhns.training.check import check_settings
 
 USER_ERRORS = (InputError, HydraException, OmegaConfBaseException)
@@ -34,7 +34,6 @@ _MEMORY = re.compile(
 )
 _UNKNOWN = re.compile(r"Could not override '([^']+)'\.")
 _NO_NAME = "Config group override"  # begins a ValueError of Hydra: a choice among files that is no text
-_NO_CHOICE = re.compile(r"Could not find '(.+)/([^/']+)'\s+Available options in '.+':((?:\n\t.+)+)")
 
 
 def is_told(error: BaseException) -> bool:
@@ -68,15 +67,8 @@ def message(error: BaseException, command: str) -> str:
     if text.startswith(_NO_NAME):
         chosen = [argument for argument in sys.argv[1:] if argument.partition("=")[0] in groups()]
         return f"expected the name of a file in conf/, not null or a number: {' '.join(chosen)}"
-    if untuned := without_tuned_settings(text):
-        return untuned
-    if choice := _NO_CHOICE.search(text):
-        group, name = choice[1], choice[2]
-        there = [file.stem for file in conf_files(group)] or choice[3].split()
-        near = difflib.get_close_matches(name, there, n=3)
-        if near:
-            return f"Could not find '{group}/{name}'; did you mean {' or '.join(near)}?"
-        return f"Could not find '{group}/{name}' Available options in '{group}': {' '.join(there)}"
+    if lacking := of_no_choice(text):
+        return lacking
     if isinstance(error, OverrideParseException):
         if "=" not in error.override:
             return f"'{error.override}' is not of the form key=value"

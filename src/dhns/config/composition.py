@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +17,13 @@ from dhns.compat import composing_quickly, own_hydra
 from dhns.config.renamed import key_of_today
 from dhns.config.resolvers import register_resolvers
 from dhns.errors import InputError
-from dhns.resources import conf_dir, conf_dirs
+from dhns.resources import conf_dir, conf_dirs, conf_files
 
 _UNTUNED = re.compile(
     r"Could not find 'experiment/tuned/([^/']+)/([^/']+)/([^/']+)'\s+Available options in '.+':((?:\n\t.+)+)"
 )
+_NO_CHOICE = re.compile(r"Could not find '(.+)/([^/']+)'\s+Available options in '.+':((?:\n\t.+)+)")
+_NO_CHOICE_OF_SEVERAL = re.compile(r"Could not load '(.+)/([^/']+)'()")  # of a list, such as logger=[csv,wandb]
 
 
 def composed(command: str, choices: Mapping[str, str], settings: Mapping[str, Any]) -> DictConfig:
@@ -47,7 +50,9 @@ def composed(command: str, choices: Mapping[str, str], settings: Mapping[str, An
             chosen = [f"{group}={choice}" for group, choice in choices.items()]
             config = compose(command, [*chosen, *own_files()])
     except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(" ".join(str(error).partition("Config search path:")[0].split())) from None
+        text = str(error)
+        said = of_no_choice(text) or " ".join(text.partition("Config search path:")[0].split())
+        raise InputError(said) from None
     for key, value in settings.items():
         if now := key_of_today(key):
             raise InputError(f"there is no setting '{key}'; it is called '{now}' now")
@@ -108,12 +113,18 @@ def in_quotes(text: str, reference: str = "") -> str:
     return f"'{text}'"
 
 
-def without_tuned_settings(text: str) -> str | None:
-    """What to say of an error of Hydra where ``experiment=tuned`` has nothing of a choice; None of another error."""
-    if (found := _UNTUNED.search(text)) is None:
+def of_no_choice(text: str) -> str | None:
+    """What to say of an error of Hydra about a choice that a group does not have; None of another error."""
+    if found := _UNTUNED.search(text):
+        dataset, group, name, there = found.groups()
+        return (
+            f"experiment=tuned has no settings of {group}={name} on {dataset}, only of {' and '.join(there.split())}; "
+            "leave experiment=tuned out, and give settings of your own"
+        )
+    if (found := _NO_CHOICE.search(text) or _NO_CHOICE_OF_SEVERAL.search(text)) is None:
         return None
-    dataset, group, name, there = found.groups()
-    return (
-        f"experiment=tuned has no settings of {group}={name} on {dataset}, only of {' and '.join(there.split())}; "
-        "leave experiment=tuned out, and give settings of your own"
-    )
+    group, name, listed = found.groups()
+    choices = [file.stem for file in conf_files(group)] or listed.split()
+    if near := difflib.get_close_matches(name, choices, n=3):
+        return f"Could not find '{group}/{name}'; did you mean {' or '.join(near)}?"
+    return f"Could not find '{group}/{name}' Available options in '{group}': {' '.join(choices)}"

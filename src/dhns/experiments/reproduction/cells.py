@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dhns.config.composition import own_files, without_tuned_settings
+from dhns.config.composition import of_no_choice, own_files
 from dhns.config.identity import config_hash
 from dhns.errors import InputError
 from dhns.resources import conf_dir
@@ -211,7 +211,7 @@ def _compose(place: _Place, shared: tuple[str, ...], *, seeds: Sequence[int]) ->
         runs = tuple(_runs(config, place.choices, seeds, shared))
     except (HydraException, OmegaConfBaseException) as error:
         # a class of our own: those of Hydra do not survive the way back from another process
-        reason = without_tuned_settings(str(error)) or " ".join(str(error).split())
+        reason = of_no_choice(str(error)) or " ".join(str(error).split())
         what = f"{place.label} ({' '.join(place.choices)})"
         raise InputError(f"{what} cannot be composed: {reason}") from None
     parts = tuple(str(part["_target_"]) for part in (config.encoder, config.negatives) if part and "_target_" in part)
