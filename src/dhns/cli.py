@@ -59,11 +59,12 @@ def run(command: str = "help", *arguments: str) -> None:
     try:
         if folder := folder or os.environ.get(OWN_CONF):
             choose_own_conf(folder)
+        words = in_words_of_hydra(rest, "action" if command == "data" else None)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     own = ["--config-dir", os.environ[OWN_CONF]] if folder else []
-    sys.argv = [f"dhns {command}", *own, *in_words_of_hydra(rest, "action" if command == "data" else None)]
+    sys.argv = [f"dhns {command}", *own, *words]
     importlib.import_module(f"dhns.commands.{command}").main()
 
 

@@ -153,6 +153,7 @@ def test_training_on_a_graph_in_memory(tmp_path):
     ("arguments", "message"),
     [
         ({"model": "rotat"}, "Could not find 'model/rotat'; did you mean rotate?"),
+        ({"scorer": ["rotate", "transe"]}, "scorer takes one name: scorer=rotate"),
         ({"features": ["none", "shufled"]}, "Could not find 'features/shufled'; did you mean shuffled?"),
         ({"settings": {"scorer.dims": 3}}, "did you mean scorer.dim"),
         ({"settings": {"scorr.dim": 3}}, "there is no setting 'scorr.dim'"),

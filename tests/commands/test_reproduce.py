@@ -100,6 +100,7 @@ BAD = {
     "budget=long": "budget is 'long'; expected smoke, short, full",
     "protocol=dirty": "Could not find 'protocol/dirty'",
     "rows=[transee]": "did you mean transe?",
+    'overrides=["negatives=[uniform,bernoulli]"]': "negatives takes one name: negatives=uniform",
     'overrides=["scorer.dimm=3"]': "TransE (dataset=world_flags model=transe) cannot be composed",
 }
 

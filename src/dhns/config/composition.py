@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,8 @@ _UNTUNED = re.compile(
     r"Could not find 'experiment/tuned/([^/']+)/([^/']+)/([^/']+)'\s+Available options in '.+':((?:\n\t.+)+)"
 )
 _NO_CHOICE = re.compile(r"Could not find '(.+)/([^/']+)'\s+Available options in '.+':((?:\n\t.+)+)")
+_LAID_OVER_EACH_OTHER = frozenset({"features", "experiment"})
+"""Groups of which one may choose several: ``features=[label,shuffled]``."""
 _NO_CHOICE_OF_SEVERAL = re.compile(r"Could not load '(.+)/([^/']+)'()")  # of a list, such as logger=[csv,wandb]
 
 
@@ -40,6 +42,8 @@ def composed(command: str, choices: Mapping[str, str], settings: Mapping[str, An
     for group, choice in choices.items():
         if choice is None:
             raise InputError(f"{group}=None chooses no file of conf/{group}; leave it out for the default, or name one")
+    chosen = [f"{group}={choice}" for group, choice in choices.items()]
+    require_one_each(chosen)
     register_resolvers()
     try:
         with (
@@ -47,7 +51,6 @@ def composed(command: str, choices: Mapping[str, str], settings: Mapping[str, An
             composing_quickly(),
             initialize_config_dir(config_dir=str(conf_dir()), version_base="1.3"),
         ):
-            chosen = [f"{group}={choice}" for group, choice in choices.items()]
             config = compose(command, [*chosen, *own_files()])
     except (HydraException, OmegaConfBaseException) as error:
         text = str(error)
@@ -92,6 +95,21 @@ def told() -> Iterator[None]:
 def groups() -> frozenset[str]:
     """Names of the groups of choices in ``conf/``, ours and the user's."""
     return frozenset(path.name for folder in conf_dirs() for path in folder.iterdir() if path.is_dir())
+
+
+def require_one_each(arguments: Iterable[str]) -> None:
+    """Hydra lays the files of a list (``model=[rotate,transe]``) one over the other, which few groups are made for.
+
+    Raises:
+        InputError: an argument chooses a list of a group that is of alternatives.
+    """
+    alternatives = {path.name for path in conf_dir().iterdir() if path.is_dir()} - _LAID_OVER_EACH_OTHER
+    for argument in arguments:
+        group, _, value = argument.partition("=")
+        if group in alternatives and value.startswith("["):
+            names = [name.strip(" '\"") for name in value.strip("[]").split(",")]
+            each = f"; {group}={','.join(names)} --multirun is a run of each" if len(names) > 1 else ""
+            raise InputError(f"{argument} is a list, and {group} takes one name: {group}={names[0] or 'NAME'}{each}")
 
 
 def own_files() -> list[str]:
