@@ -46,6 +46,7 @@ HINTS = {
     "model=rotat": "Could not find 'model/rotat'; did you mean rotate",
     "model=[rotate,transe]": "takes one name: model=rotate; model=rotate,transe --multirun is a run of each",
     "ablation=[no_hal]": "ablation=[no_hal] is a list, and ablation takes one name: ablation=no_hal",
+    "experiment=tuned/mkg_y": "is a part of one that chooses it itself: experiment=tuned",
     "logger=[]": "logger takes one name: logger=NAME",
     "experiment=[tuned,xyzzy]": "Could not find 'experiment/xyzzy' Available options in 'experiment': ceilings",
     "features=[none,xyzzy]": "Could not find 'features/xyzzy' Available options in 'features': description label",

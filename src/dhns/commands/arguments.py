@@ -15,7 +15,7 @@ from typing import Any
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from dhns.config.composition import groups, in_quotes, require_one_each
+from dhns.config.composition import groups, in_quotes, require_plain_choices
 from dhns.config.own_settings import OWN
 from dhns.config.signatures import Signature, imported, written
 from dhns.config.values import alternatives
@@ -41,7 +41,7 @@ def in_words_of_hydra(arguments: Sequence[str], first: str | None = None) -> lis
         InputError: a list where one name is to be chosen.
     """
     settings = [argument for argument in arguments if _is_setting(argument)]
-    require_one_each(settings)
+    require_plain_choices(settings)
     others = [argument for argument in arguments if not _is_setting(argument)]
     if first and others and not others[0].startswith("-"):
         settings = [f"{first}={others.pop(0)}", *settings]

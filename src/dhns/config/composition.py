@@ -43,7 +43,7 @@ def composed(command: str, choices: Mapping[str, str], settings: Mapping[str, An
         if choice is None:
             raise InputError(f"{group}=None chooses no file of conf/{group}; leave it out for the default, or name one")
     chosen = [f"{group}={choice}" for group, choice in choices.items()]
-    require_one_each(chosen)
+    require_plain_choices(chosen)
     register_resolvers()
     try:
         with (
@@ -97,11 +97,11 @@ def groups() -> frozenset[str]:
     return frozenset(path.name for folder in conf_dirs() for path in folder.iterdir() if path.is_dir())
 
 
-def require_one_each(arguments: Iterable[str]) -> None:
+def require_plain_choices(arguments: Iterable[str]) -> None:
     """Hydra lays the files of a list (``model=[rotate,transe]``) one over the other, which few groups are made for.
 
     Raises:
-        InputError: an argument chooses a list of a group that is of alternatives.
+        InputError: an argument chooses a list of a group that is of alternatives, or a part of an experiment.
     """
     alternatives = {path.name for path in conf_dir().iterdir() if path.is_dir()} - _LAID_OVER_EACH_OTHER
     for argument in arguments:
@@ -110,6 +110,10 @@ def require_one_each(arguments: Iterable[str]) -> None:
             names = [name.strip(" '\"") for name in value.strip("[]").split(",")]
             each = f"; {group}={','.join(names)} --multirun is a run of each" if len(names) > 1 else ""
             raise InputError(f"{argument} is a list, and {group} takes one name: {group}={names[0] or 'NAME'}{each}")
+        if group == "experiment" and "/" in value:
+            raise InputError(
+                f"{argument} is a part of one that chooses it itself: experiment={value.partition('/')[0]}"
+            )
 
 
 def own_files() -> list[str]:

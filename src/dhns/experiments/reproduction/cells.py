@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dhns.config.composition import of_no_choice, own_files, require_one_each
+from dhns.config.composition import of_no_choice, own_files, require_plain_choices
 from dhns.config.identity import config_hash
 from dhns.errors import InputError
 from dhns.resources import conf_dir
@@ -129,7 +129,7 @@ def table_cells(settings: DictConfig, features: Mapping[str, str] | None = None)
         raise InputError(f"a setting of protocol={name} is changed, which no run would see; give it in overrides=[...]")
     places = [_place(table, groups[row], row, dataset) for dataset in datasets for row in rows]
     shared = (f"protocol={name}", f"budget={settings.budget}", *map(str, listed(settings, "overrides")))
-    require_one_each(shared)
+    require_plain_choices(shared)
     cells = [_settings(place, (features or {}).get(place.dataset), shared) for place in places]
     # forked, so that resolvers and environment are those of this process
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork"), initializer=_start_hydra) as pool:
