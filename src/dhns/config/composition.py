@@ -110,10 +110,9 @@ def require_plain_choices(arguments: Iterable[str]) -> None:
             names = [name.strip(" '\"") for name in value.strip("[]").split(",")]
             each = f"; {group}={','.join(names)} --multirun is a run of each" if len(names) > 1 else ""
             raise InputError(f"{argument} is a list, and {group} takes one name: {group}={names[0] or 'NAME'}{each}")
-        if group == "experiment" and "/" in value:
-            raise InputError(
-                f"{argument} is a part of one that chooses it itself: experiment={value.partition('/')[0]}"
-            )
+        whole, slash, _ = value.partition("/")
+        if group == "experiment" and slash and (conf_dir() / group / f"{value}.yaml").is_file():
+            raise InputError(f"{argument} is a part of one that chooses it itself: experiment={whole}")
 
 
 def own_files() -> list[str]:
